@@ -1,0 +1,93 @@
+"""Opening and listing files, local or by any fsspec URL."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, BinaryIO, NamedTuple, cast
+
+import fsspec
+from fsspec.core import url_to_fs
+
+from madaudit.errors import InputError
+
+
+class FileInfo(NamedTuple):
+    """A file: where to read it, its length, and a text that changes with its content."""
+
+    uri: str
+    size_bytes: int
+    version: str
+
+
+def open_binary(uri: str) -> BinaryIO:
+    """A file opened for reading bytes, unbuffered where it is local.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    if is_local(uri):
+        return cast(BinaryIO, open(local_path(uri), "rb", buffering=0))
+    return cast(BinaryIO, fsspec.open(uri, "rb").open())
+
+
+def read_bytes(uri: str) -> bytes | None:
+    """All bytes of a small file, or None where it does not exist."""
+    try:
+        with open_binary(uri) as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+
+
+def is_local(uri: str) -> bool:
+    return "://" not in uri or uri.startswith("file://")
+
+
+def local_path(uri: str) -> str:
+    return uri.removeprefix("file://")
+
+
+def filesystem(uri: str) -> tuple[Any, str]:
+    """The fsspec file system of a URL and the path in it.
+
+    Raises:
+        InputError: the URL's protocol needs a package that is not installed, or is unknown.
+    """
+    try:
+        fs, path = url_to_fs(uri)
+    except (ImportError, ValueError) as error:
+        raise InputError(f"cannot open {uri!r}: {error}") from error
+    return fs, path
+
+
+def to_uri(fs: Any, path: str) -> str:
+    """The inverse of `filesystem`: plain absolute paths for local files, URLs for others."""
+    protocol = fs.protocol if isinstance(fs.protocol, str) else fs.protocol[0]
+    return path if protocol in ("file", "local") else f"{protocol}://{path.lstrip('/')}"
+
+
+def describe(fs: Any, info: dict[str, Any]) -> FileInfo:
+    """A FileInfo from what fsspec's `info` or `find(detail=True)` returns."""
+    version = ""
+    for name in ("ETag", "etag", "mtime", "LastModified", "last_modified", "created"):
+        if info.get(name) is not None:
+            version = str(info[name])
+            break
+    return FileInfo(to_uri(fs, info["name"]), int(info.get("size") or 0), version)
+
+
+def current_version(uri: str) -> FileInfo | None:
+    """Length and version of a file as they are now; None where it is gone."""
+    fs, path = filesystem(uri)
+    try:
+        return describe(fs, fs.info(path))
+    except (FileNotFoundError, OSError):
+        return None
+
+
+def join(folder: str, name: str) -> str:
+    return f"{folder.rstrip('/')}/{name}" if folder else name
+
+
+def parent(uri: str) -> str:
+    return os.path.dirname(uri.rstrip("/"))

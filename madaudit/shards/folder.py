@@ -1,0 +1,93 @@
+"""Folders of image files, cut into virtual shards of 10,000 sorted paths."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Container, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from madaudit.errors import ShardError
+from madaudit.shards import files, sidecar
+from madaudit.shards.base import OpenShard, Problem, Reader
+from madaudit.shards.tar import MAX_IMAGE_BYTES, MAX_SIDECAR_BYTES
+from madaudit.types import NO_SIDECAR, Sample, Shard, Sidecar
+
+
+@dataclass(frozen=True)
+class FolderReader(Reader):
+    """Image files, with captions (.txt) and records (.json) of the same stem beside them."""
+
+    name: ClassVar[str] = "folder"
+    version: ClassVar[int] = 1
+
+    def open(self, shard: Shard) -> OpenShard:
+        return OpenFolder(shard)
+
+
+class OpenFolder(OpenShard):
+    """One virtual shard being read; `offset` of its samples is 0, the file's first byte."""
+
+    def __init__(self, shard: Shard) -> None:
+        super().__init__()
+        self._shard = shard
+        self._hash = hashlib.sha256()
+
+    def samples(self, wanted: Container[int] | None = None) -> Iterator[Sample]:
+        for ordinal, path in enumerate(self._shard.paths):
+            if wanted is None or ordinal in wanted:
+                yield self._sample(ordinal, path)
+
+    def count(self) -> int:
+        return len(self._shard.paths)
+
+    def fetch(self, sample: Sample) -> bytes:
+        path = self._shard.paths[sample.ordinal]
+        data = files.read_bytes(files.join(self._shard.uri, path))
+        if data is None or len(data) != sample.size:
+            raise ShardError(
+                f"cannot read {path!r} of {self._shard.name}: the file changed or is gone since "
+                f"it was scanned; scan it again"
+            )
+        return data
+
+    def header_digest(self) -> str:
+        return self._hash.hexdigest()
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _sample(self, ordinal: int, path: str) -> Sample:
+        uri = files.join(self._shard.uri, path)
+        key = path.rpartition(".")[0]
+        try:
+            with files.open_binary(uri) as file:
+                data = file.read(MAX_IMAGE_BYTES + 1)
+        except OSError as error:
+            self.problems.append(Problem(f"cannot read {path!r}: {error}"))
+            message = f"{type(error).__name__}: {error.strerror or error}"
+            return Sample(ordinal, key, status="missing_image", error=message)
+        self._hash.update(f"{path}\0{len(data)}\0".encode())
+        self.position_bytes += len(data)
+        if len(data) > MAX_IMAGE_BYTES:
+            return Sample(
+                ordinal,
+                key,
+                status="too_large",
+                error=f"more than {MAX_IMAGE_BYTES} bytes, the most that is read",
+            )
+        return Sample(ordinal, key, 0, len(data), memoryview(data), self._sidecar(uri))
+
+    def _sidecar(self, uri: str) -> Sidecar:
+        stem = uri.rpartition(".")[0]
+        text = _small_file(f"{stem}.txt")
+        caption = None if text is None else text.decode("utf-8", "replace")
+        record = _small_file(f"{stem}.json")
+        if record is not None:
+            return sidecar.from_json(record, caption)
+        return NO_SIDECAR if caption is None else Sidecar(caption=caption)
+
+
+def _small_file(uri: str) -> bytes | None:
+    data = files.read_bytes(uri)
+    return data if data is not None and len(data) <= MAX_SIDECAR_BYTES else None

@@ -1,0 +1,86 @@
+"""What the pipeline that made a shard recorded beside the images.
+
+Formats: img2dataset's `.json` member and Parquet, DataComp's and LAION's column names, and
+`_stats.json`. img2dataset decodes and writes images anew (unless told not to, in which case width
+and height are null), so a record of its shape means that marks in the container are gone; the
+EXIF it saw is kept in the `exif` column as JSON text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from madaudit.types import NO_SIDECAR, Sidecar
+
+_URL = ("url", "URL")
+_CAPTION = ("caption", "TEXT", "text", "txt")
+COLUMNS = (
+    "key",
+    "uid",
+    *_URL,
+    *_CAPTION,
+    "sha256",
+    "exif",
+    "status",
+    "width",
+    "height",
+    "original_width",
+)
+
+
+def from_json(data: bytes | memoryview, caption: str | None) -> Sidecar:
+    """The sidecar of one sample from its .json member.
+
+    Args:
+        data: the member's bytes; anything that is not a JSON object counts as no record.
+        caption: text of the .txt member, which wins over the record's own.
+    """
+    try:
+        record = json.loads(bytes(data))
+    except (ValueError, RecursionError):
+        return NO_SIDECAR if caption is None else Sidecar(caption=caption)
+    if not isinstance(record, dict):
+        return NO_SIDECAR if caption is None else Sidecar(caption=caption)
+    return from_record(record, caption)
+
+
+def from_record(record: Mapping[str, Any], caption: str | None) -> Sidecar:
+    """The sidecar of one sample from a dictionary of img2dataset, DataComp or LAION columns."""
+    get = record.get
+    if caption is None:
+        caption = _text(_first(record, _CAPTION))
+    reencoded = None
+    if "original_width" in record and "status" in record:
+        reencoded = get("width") is not None
+    return Sidecar(
+        _text(get("uid")),
+        _text(_first(record, _URL)),
+        caption,
+        _text(get("sha256")),
+        _text(get("exif")),
+        reencoded,
+    )
+
+
+def n_successes(data: bytes) -> int | None:
+    """Samples that `_stats.json` says the shard holds; None where it does not say."""
+    try:
+        stats = json.loads(data)
+    except ValueError:
+        return None
+    count = stats.get("successes") if isinstance(stats, dict) else None
+    return count if isinstance(count, int) and count >= 0 else None
+
+
+def _first(record: Mapping[str, Any], names: tuple[str, ...]) -> Any:
+    for name in names:
+        value = record.get(name)
+        if value is not None:
+            return value
+    return None
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None

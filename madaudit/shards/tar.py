@@ -1,0 +1,214 @@
+"""Webdataset, img2dataset and DataComp shards: tar archives of samples.
+
+Beside `00000.tar` may stand `00000.parquet` (img2dataset's record of every sample, read only
+where the archive holds no .json members) and `00000_stats.json` (how many samples were written).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Container, Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO, ClassVar
+
+from madaudit.errors import ShardError
+from madaudit.shards import files, sidecar
+from madaudit.shards.base import OpenShard, Problem, Reader
+from madaudit.shards.grouping import is_image, is_unsafe, split_name
+from madaudit.shards.sidecar_table import SidecarTable
+from madaudit.shards.walker import Member, Walker, Window
+from madaudit.types import NO_SIDECAR, Sample, Shard, Sidecar, Status
+
+# A web image is under 100 MB; a member beyond this is not one, and would have to be held whole.
+MAX_IMAGE_BYTES = 1 << 28
+# A caption or record; img2dataset's records stay under 100 KB even with EXIF.
+MAX_SIDECAR_BYTES = 1 << 24
+_COMPRESSED = {
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+}
+
+
+@dataclass(frozen=True)
+class TarReader(Reader):
+    """Tar archives of samples."""
+
+    name: ClassVar[str] = "tar"
+    version: ClassVar[int] = 1
+
+    def open(self, shard: Shard) -> OpenShard:
+        try:
+            file = files.open_binary(shard.uri)
+        except OSError as error:
+            raise ShardError(f"cannot open {shard.name}: {error}") from error
+        return OpenTar(shard, file)
+
+
+class _Group:
+    """The members of one sample, as they come."""
+
+    __slots__ = ("error", "image", "key", "n_images", "sidecars", "status", "view")
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.image: Member | None = None
+        self.view: memoryview | None = None
+        self.sidecars: dict[str, memoryview] = {}
+        self.n_images = 0
+        self.status: Status = "ok"
+        self.error: str | None = None
+
+
+class OpenTar(OpenShard):
+    """One archive being read."""
+
+    def __init__(self, shard: Shard, file: BinaryIO) -> None:
+        super().__init__()
+        self._shard = shard
+        self._file = file
+        self._begin_walk()
+        self._table: SidecarTable | None = None
+        stem = shard.uri.removesuffix(".tar")
+        stats = files.read_bytes(f"{stem}_stats.json")
+        self.n_expected = None if stats is None else sidecar.n_successes(stats)
+        self._table_uri = f"{stem}.parquet"
+
+    def samples(self, wanted: Container[int] | None = None) -> Iterator[Sample]:
+        self._refuse_compressed()
+        try:
+            for ordinal, group in enumerate(self._groups(wanted)):
+                self.position_bytes = self._walker.window.start
+                if wanted is None or ordinal in wanted:
+                    yield self._sample(ordinal, group)
+        except OSError as error:
+            self.problems.append(Problem(f"reading stopped: {error}", self._walker.window.start))
+        self.problems += self._walker.problems
+        self.position_bytes = self._walker.end
+
+    def count(self) -> int:
+        self._refuse_compressed()
+        n_samples = sum(1 for _ in self._groups(frozenset()))
+        self._begin_walk()
+        return n_samples
+
+    def fetch(self, sample: Sample) -> bytes:
+        data = bytes(self._walker.window.read(sample.offset, sample.size))
+        if len(data) < sample.size:
+            raise ShardError(
+                f"cannot read sample {sample.ordinal} of {self._shard.name}: the file is shorter "
+                f"than when it was scanned; scan it again",
+                offset=sample.offset,
+            )
+        return data
+
+    def _begin_walk(self) -> None:
+        size_bytes = self._file.seek(0, os.SEEK_END)
+        self._walker = Walker(Window(self._file), size_bytes=size_bytes)
+        self._hash = hashlib.sha256()
+        self.n_ignored = 0
+
+    def header_digest(self) -> str:
+        self._absorb_headers()
+        return self._hash.hexdigest()
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _groups(self, wanted: Container[int] | None) -> Iterator[_Group]:
+        """Neighbouring members with one key, in order."""
+        group: _Group | None = None
+        seen: set[str] = set()
+        ordinal = 0
+        for member in self._walker.members():
+            name = split_name(member.name)
+            if name is None and member.refused is None and not is_unsafe(member.name):
+                self.n_ignored += 1
+                continue
+            key, field = name or (member.name, "")
+            if group is None or key != group.key or field in seen:
+                if group is not None:
+                    yield group
+                    ordinal += 1
+                group, seen = _Group(key), set()
+            seen.add(field)
+            self._add(group, member, field, wanted is None or ordinal in wanted)
+            if len(self._walker.headers) > 256:
+                self._absorb_headers()
+        if group is not None:
+            yield group
+
+    def _add(self, group: _Group, member: Member, field: str, is_wanted: bool) -> None:
+        """Put one member into its sample."""
+        if member.refused is not None or is_unsafe(member.name):
+            what = member.refused or "name that points outside its folder"
+            group.status = "unsafe_member"
+            group.error = f"{what} refused: {member.name[:200]!r}"
+        elif is_image(field):
+            group.n_images += 1
+            if group.image is None:
+                group.image = member
+                self._read_image(group, member, is_wanted)
+        elif (
+            is_wanted and field in ("json", "txt", "caption") and member.size <= MAX_SIDECAR_BYTES
+        ):
+            group.sidecars[field] = self._walker.window.read(member.offset, member.size)
+
+    def _read_image(self, group: _Group, member: Member, is_wanted: bool) -> None:
+        if member.size > MAX_IMAGE_BYTES:
+            group.status = "too_large"
+            group.error = f"{member.size} bytes; at most {MAX_IMAGE_BYTES} are read"
+            return
+        if not is_wanted:
+            return
+        group.view = self._walker.window.read(member.offset, member.size)
+        if len(group.view) < member.size:
+            group.status = "truncated"
+            group.error = f"the shard ends after {len(group.view)} of {member.size} bytes"
+
+    def _sample(self, ordinal: int, group: _Group) -> Sample:
+        image = group.image
+        status, error = group.status, group.error
+        if image is None and status == "ok":
+            status, error = "missing_image", "no member with an image's extension"
+        elif group.n_images > 1 and error is None:
+            error = f"{group.n_images} images under one key; only the first was looked at"
+        return Sample(
+            ordinal,
+            group.key,
+            -1 if image is None else image.offset,
+            0 if image is None else image.size,
+            None if status == "unsafe_member" else group.view,
+            self._sidecar(group),
+            status,
+            error,
+        )
+
+    def _sidecar(self, group: _Group) -> Sidecar:
+        text = group.sidecars.get("txt", group.sidecars.get("caption"))
+        caption = None if text is None else str(text, "utf-8", "replace")
+        record = group.sidecars.get("json")
+        if record is not None:
+            return sidecar.from_json(record, caption)
+        if self._table is None:
+            self._table = SidecarTable.open(self._table_uri)
+        row: dict[str, Any] | None = self._table.row(group.key)
+        if row is not None:
+            return sidecar.from_record(row, caption)
+        return NO_SIDECAR if caption is None else Sidecar(caption=caption)
+
+    def _absorb_headers(self) -> None:
+        self._hash.update(b"".join(self._walker.headers))
+        self._walker.headers.clear()
+
+    def _refuse_compressed(self) -> None:
+        start = bytes(self._walker.window.read(0, 8))
+        for magic, name in _COMPRESSED.items():
+            if start.startswith(magic):
+                raise ShardError(
+                    f"cannot read {self._shard.name}: {name}-compressed; allowed: plain tar, "
+                    f"since a compressed archive has no offsets; decompress it first",
+                    offset=0,
+                )

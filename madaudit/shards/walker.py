@@ -1,0 +1,287 @@
+"""A tar archive walked block by block, without copying what nobody asks for.
+
+Reads ustar, pax (x and g headers), GNU long names, base-256 sizes and the checksum of every
+header. Links, devices and sparse files are handed over by name and never followed. Nothing is
+unpacked: names are only compared. A header that breaks the rules is reported at its byte and the
+walk goes on at the next block that is a header; a cut tail is reported at its byte.
+
+Format: POSIX.1-2017, pax, "ustar Interchange Format"; GNU tar manual, "Basic Tar Format".
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from io import FileIO
+from typing import BinaryIO, NamedTuple
+
+from madaudit.shards.base import Problem
+
+BLOCK = 512
+WINDOW_BYTES = 1 << 20
+# A pax or long-name header holds a path and a few numbers; tar itself writes under 64 KiB.
+MAX_EXTENSION_BYTES = 1 << 20
+_ADLER = 65521
+_BLANK = b" " * 8
+_REFUSED = {
+    0x31: "hard link",
+    0x32: "symbolic link",
+    0x33: "character device",
+    0x34: "block device",
+    0x36: "named pipe",
+    0x53: "sparse file",
+}
+_SPARSE = 0x53
+
+
+class Member(NamedTuple):
+    """One entry of an archive.
+
+    Attributes:
+        name: path as stored.
+        offset: byte at which the content begins.
+        size: length of the content in bytes, as the header says.
+        refused: kind of entry that is never read ("symbolic link", …), or None for a file.
+    """
+
+    name: str
+    offset: int
+    size: int
+    refused: str | None
+
+
+class Window:
+    """A stretch of a file held in memory; slices of it stay valid after it moves on."""
+
+    __slots__ = ("data", "file", "start", "view")
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.start = 0
+        self.data = b""
+        self.view = memoryview(b"")
+
+    def read(self, offset: int, size: int) -> memoryview:
+        """The bytes from `offset` on: `size` of them, or fewer at the end of the file."""
+        begin = offset - self.start
+        if begin < 0 or begin + size > len(self.data):
+            self._move(offset, size)
+            begin = 0
+        return self.view[begin : begin + size]
+
+    def _move(self, offset: int, size: int) -> None:
+        # A local file is read again from `offset`: joining the held tail with new bytes would
+        # copy the whole window. A remote file never goes back, since its cache would refetch.
+        begin = offset - self.start
+        held = b""
+        if 0 <= begin < len(self.data) and not isinstance(self.file, FileIO):
+            held = self.data[begin:]
+        else:
+            self.file.seek(offset)
+        data = self.file.read(max(WINDOW_BYTES, size) - len(held))
+        self.data = held + data if held else data
+        while len(self.data) < size and (more := self.file.read(size - len(self.data))):
+            self.data += more
+        self.view = memoryview(self.data)
+        self.start = offset
+
+
+class Walker:
+    """Walks one archive.
+
+    Attributes:
+        problems: what is wrong with the archive, with its byte.
+        headers: the header blocks walked since the caller last emptied the list.
+        end: byte at which the walk stopped.
+    """
+
+    def __init__(self, window: Window, *, size_bytes: int) -> None:
+        self.window = window
+        self._size_bytes = size_bytes
+        self.problems: list[Problem] = []
+        self.headers: list[bytes] = []
+        self.end = 0
+        self._global: dict[str, str] = {}
+
+    def members(self) -> Iterator[Member]:
+        """The entries in order; directories are left out, links are named as refused."""
+        position = 0
+        local: dict[str, str] = {}
+        while True:
+            block = bytes(self.window.read(position, BLOCK))
+            if len(block) < BLOCK or (block[0] == 0 and not any(block)):
+                self._finish(position, block)
+                return
+            if not _checksum_holds(block):
+                position = self._resume_after(position)
+                local = {}
+                continue
+            self.headers.append(block)
+            kind = block[156]
+            size = _number(block[124:136])
+            if size is None:
+                position = self._resume_after(position)
+                continue
+            content = position + BLOCK
+            if kind in b"xgLK":
+                local = self._extension(kind, content, size, local)
+                position = content + _padded(size)
+                continue
+            size = _overridden_size(size, local, self._global)
+            if kind == _SPARSE:
+                content = self._behind_sparse_map(content, block[482])
+            if kind in _REFUSED or "GNU.sparse.major" in local or "GNU.sparse.map" in local:
+                what = _REFUSED.get(kind, "sparse file")
+                yield Member(self._name(block, local), content, 0, what)
+                size = 0 if kind in b"12346" else size
+            elif kind != 0x35:
+                yield Member(self._name(block, local), content, size, None)
+            position = content + _padded(size)
+            self.end = position
+            local = {}
+            if content + size > self._size_bytes:
+                self._report_cut(block, content, size)
+                return
+
+    def _name(self, block: bytes, local: dict[str, str]) -> str:
+        name = local.get("path") or self._global.get("path")
+        if name:
+            return name
+        text = block[: block.index(0) if block[99] == 0 else 100].split(b"\0", 1)[0]
+        if block[345] and block[257:263] == b"ustar\0":
+            text = block[345:500].split(b"\0", 1)[0] + b"/" + text
+        return text.decode("utf-8", "replace")
+
+    def _extension(
+        self, kind: int, content: int, size: int, local: dict[str, str]
+    ) -> dict[str, str]:
+        """The names and numbers that an x, g, L or K header sets for the next entry."""
+        if size > MAX_EXTENSION_BYTES:
+            self.problems.append(
+                Problem(f"a tar extension header of {size} bytes was not read", content)
+            )
+            return local
+        data = bytes(self.window.read(content, size))
+        if kind == 0x4C:
+            return {**local, "path": data.rstrip(b"\0").decode("utf-8", "replace")}
+        if kind == 0x4B:
+            return local
+        records = _pax_records(data)
+        if kind == 0x67:
+            self._global.update(records)
+            return local
+        return {**local, **records}
+
+    def _behind_sparse_map(self, content: int, is_extended: int) -> int:
+        """Where an old GNU sparse file's data begin: behind blocks that continue its map."""
+        while is_extended:
+            block = self.window.read(content, BLOCK)
+            content += BLOCK
+            is_extended = block[504] if len(block) == BLOCK else 0
+        return content
+
+    def _report_cut(self, block: bytes, content: int, size: int) -> None:
+        held = max(self._size_bytes - content, 0)
+        name = self._name(block, {})[:200]
+        self.problems.append(
+            Problem(f"cut inside member {name!r}: {held} of {size} bytes", content + held)
+        )
+        self.end = self._size_bytes
+
+    def _finish(self, position: int, block: bytes) -> None:
+        """Say what the end of the archive looks like."""
+        self.end = position
+        if len(block) == BLOCK:
+            self._look_behind_the_end(position)
+        elif position == 0 and not block:
+            self.problems.append(Problem("the file is empty: not even an end-of-archive mark", 0))
+        elif block:
+            self.problems.append(
+                Problem(f"cut inside a header: {len(block)} of {BLOCK} bytes", position)
+            )
+        else:
+            self.problems.append(
+                Problem("no end-of-archive mark: members after this byte may be lost", position)
+            )
+
+    def _look_behind_the_end(self, position: int) -> None:
+        """Report bytes behind the mark: `cat a.tar b.tar` hides every sample of b."""
+        probe = position
+        while chunk := self.window.read(probe, WINDOW_BYTES):
+            if any(chunk):
+                self.problems.append(
+                    Problem(
+                        "data behind the end-of-archive mark was not read "
+                        "(archives joined end to end?)",
+                        probe,
+                    )
+                )
+                return
+            probe += len(chunk)
+
+    def _resume_after(self, position: int) -> int:
+        """The next block that is a header, after one that is not."""
+        probe = position + BLOCK
+        while True:
+            block = bytes(self.window.read(probe, BLOCK))
+            at_end = len(block) < BLOCK
+            if at_end or (block[257:262] == b"ustar" and _checksum_holds(block)):
+                lost = probe - position
+                self.problems.append(
+                    Problem(f"no valid tar header here; {lost} bytes skipped", position)
+                )
+                return probe
+            probe += BLOCK
+
+
+def _checksum_holds(block: bytes) -> bool:
+    """Whether the header's checksum field equals the sum of its bytes, the field as spaces.
+
+    adler32's low half is 1 + the sum of the bytes modulo 65521, at a tenth of `sum`'s cost.
+    """
+    try:
+        stored = int(block[148:156].strip(b" \0") or b"0", 8)
+    except ValueError:
+        return False
+    total = (zlib.adler32(block[156:], zlib.adler32(_BLANK, zlib.adler32(block[:148])))) & 0xFFFF
+    if total == (stored + 1) % _ADLER:
+        return True
+    signed = sum(byte - 256 if byte > 127 else byte for byte in block[:148] + block[156:])
+    return stored == signed + 256
+
+
+def _number(field: bytes) -> int | None:
+    """An octal or base-256 number of a header; None where it is neither or negative."""
+    if field[0] & 0x80:
+        value = int.from_bytes(field, "big") & ((1 << 95) - 1)
+        return value if field[0] == 0x80 else None
+    try:
+        return int(field.strip(b" \0") or b"0", 8)
+    except ValueError:
+        return None
+
+
+def _overridden_size(size: int, local: dict[str, str], shared: dict[str, str]) -> int:
+    text = local.get("size") or shared.get("size")
+    return int(text) if text and text.isdecimal() else size
+
+
+def _padded(size: int) -> int:
+    return (size + BLOCK - 1) // BLOCK * BLOCK
+
+
+def _pax_records(data: bytes) -> dict[str, str]:
+    r"""Records of the form "LENGTH KEY=VALUE\\n"; reading stops at the first that is not."""
+    records: dict[str, str] = {}
+    while data:
+        digits, space, _ = data.partition(b" ")
+        if not space or not digits.isdigit() or len(digits) > 9:
+            break
+        length = int(digits)
+        record = data[len(digits) + 1 : length]
+        key, equals, value = record.partition(b"=")
+        if not equals or not record.endswith(b"\n"):
+            break
+        records[key.decode("utf-8", "replace")] = value[:-1].decode("utf-8", "replace")
+        data = data[length:]
+    return records
