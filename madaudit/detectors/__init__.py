@@ -1,0 +1,37 @@
+"""Samples to evidence: one file per detector; a new one is one file and one line in DETECTORS."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from madaudit import registry
+from madaudit.detectors.base import Detector
+
+__all__ = ["DEFAULTS", "DETECTORS", "Detector", "build_detector", "known_detectors"]
+
+_MARKS = "madaudit.detectors.provenance"
+DETECTORS: dict[str, str] = {
+    "a1111": f"{_MARKS}.a1111:A1111",
+    "c2pa": f"{_MARKS}.c2pa:C2PA",
+    "comfyui": f"{_MARKS}.comfyui:ComfyUI",
+    "constant": "madaudit.detectors.constant:Constant",
+    "exif_software": f"{_MARKS}.exif_software:ExifSoftware",
+    "iptc": f"{_MARKS}.iptc:IPTC",
+}
+# What a scan runs unless told otherwise: all marks that need no pixels.
+DEFAULTS = ("a1111", "c2pa", "comfyui", "exif_software", "iptc")
+
+
+def known_detectors() -> dict[str, str]:
+    """Names to "module:object", those of third parties included."""
+    return registry.known_names("detectors", DETECTORS)
+
+
+def build_detector(name: str, options: Mapping[str, Any] | None = None) -> Detector:
+    """A detector with its options.
+
+    Raises:
+        OptionError: unknown name or option; the message lists the known ones.
+    """
+    return cast(Detector, registry.build("detectors", DETECTORS, name, options or {}))

@@ -1,0 +1,169 @@
+"""What a detector promises, and what it is given.
+
+Invariants: one Evidence per sample, in order; the answer for a sample depends neither on its
+neighbours nor on their number; a detector never raises on what an image holds; it imports no
+other detector and loads heavy packages at the top of its own file.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from madaudit.detectors.provenance.containers import Container
+from madaudit.types import ABSENT, MISSING, UNOBSERVABLE, Detail, Evidence, Sample
+
+Kind = Literal["one-sided", "graded"]
+Tier = Literal["headers", "pixels", "model"]
+Pixels = npt.NDArray[np.uint8]
+
+
+class Look:
+    """One sample as detectors see it.
+
+    Attributes:
+        sample: as the reader handed it over.
+        container: the image file's structure, None where the bytes are no image.
+        otherwise: what to say where nothing is found: absent, unobservable (a re-encoded image
+            has lost its marks; a format whose metadata is not read) or missing.
+    """
+
+    def __init__(self, sample: Sample, container: Container | None) -> None:
+        self.sample = sample
+        self.container = container
+        self.otherwise = _otherwise(sample, container)
+
+    @property
+    def has_metadata(self) -> bool:
+        """Whether there is any metadata to look at, in the file or in the exif column."""
+        exif = self.sample.sidecar.exif
+        return (self.container is not None and bool(self.container.blocks)) or (
+            exif is not None and len(exif) > 2
+        )
+
+    @cached_property
+    def kept_exif(self) -> dict[str, str]:
+        """EXIF of the downloaded file as img2dataset kept it, by our tag names."""
+        try:
+            record = json.loads(self.sample.sidecar.exif or "{}")
+        except (ValueError, RecursionError):
+            return {}
+        if not isinstance(record, dict):
+            return {}
+        # exifread writes "Image Software", "EXIF UserComment".
+        return {
+            key.partition(" ")[2] or key: value
+            for key, value in record.items()
+            if isinstance(value, str)
+        }
+
+    def exif(self) -> tuple[dict[str, str], str]:
+        """EXIF texts by tag name, and where they stand: in the file, else in the exif column."""
+        tags = {} if self.container is None else self.container.exif()
+        return (tags, "EXIF") if tags else (self.kept_exif, "exif column")
+
+
+class Batch:
+    """Samples to score together.
+
+    Attributes:
+        looks: one per sample.
+    """
+
+    def __init__(
+        self, looks: Sequence[Look], decode: Callable[[int], Pixels | None] | None = None
+    ) -> None:
+        self.looks = looks
+        self._decode = decode
+
+    def __len__(self) -> int:
+        return len(self.looks)
+
+    def pixels(self, index: int) -> Pixels | None:
+        """The decoded image, RGB uint8 (h, w, 3), or None where it cannot be decoded."""
+        return None if self._decode is None else self._decode(index)
+
+
+class Detector(ABC):
+    """Maps samples to evidence.
+
+    Class attributes:
+        name: what users type; the prefix of its columns.
+        version: raised whenever its numbers change.
+        kind: "one-sided" (a hit proves, a miss proves nothing) or "graded" (a score each).
+        tier: what it needs: headers, pixels or a model.
+        verified: what it was checked on, "unverified: …" where it could not be.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    kind: ClassVar[Kind]
+    tier: ClassVar[Tier]
+    verified: ClassVar[str]
+
+    @abstractmethod
+    def detect(self, batch: Batch) -> list[Evidence]:
+        """Evidence for each sample of the batch, in order."""
+
+    def why_unavailable(self) -> str | None:
+        """Why it cannot run here and what to do, or None where it can."""
+        return None
+
+    def fingerprint(self) -> Mapping[str, Any]:
+        """What its numbers depend on besides name, version and options."""
+        return {}
+
+
+class MarkDetector(Detector):
+    """A detector of marks in a file's metadata; a mark is one kind of one-sided evidence."""
+
+    kind: ClassVar[Kind] = "one-sided"
+    tier: ClassVar[Tier] = "headers"
+    #: Whether the exif column that img2dataset keeps shows all of what this detector reads.
+    sees_exif_column: ClassVar[bool] = False
+
+    @abstractmethod
+    def examine(self, look: Look) -> Detail | None:
+        """The mark in one sample that has metadata, or None.
+
+        Raises:
+            MalformedError: there is a mark's frame, but what is in it breaks its rules.
+        """
+
+    def detect(self, batch: Batch) -> list[Evidence]:
+        return [self._evidence(look) for look in batch.looks]
+
+    def _evidence(self, look: Look) -> Evidence:
+        if look.has_metadata:
+            detail = self.examine(look)
+            if detail is not None:
+                return Evidence("present", detail=detail)
+        if (
+            self.sees_exif_column
+            and look.otherwise is UNOBSERVABLE
+            and look.sample.sidecar.exif is not None
+        ):
+            return ABSENT
+        return look.otherwise
+
+
+def _otherwise(sample: Sample, container: Container | None) -> Evidence:
+    if container is None or not container.is_complete:
+        return MISSING
+    if not container.is_readable:
+        return UNOBSERVABLE
+    if sample.sidecar.reencoded and not container.blocks:
+        return UNOBSERVABLE
+    return ABSENT
+
+
+def one_line(text: str, limit: int = 120) -> str:
+    """Text from a file made fit for a sentence: no control characters, cut at `limit`."""
+    clean = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return clean if len(clean) <= limit else clean[: limit - 1] + "…"

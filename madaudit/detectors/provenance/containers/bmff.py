@@ -1,0 +1,216 @@
+"""AVIF and HEIF: boxes of the ISO base media file format.
+
+Sources: ISO/IEC 14496-12 (boxes, meta, iinf, iloc); ISO/IEC 23008-12 (items, ispe, Exif item);
+C2PA 2.2, A.3.3 (uuid box d8fec3d6-1b0e-483c-9297-5828877ec481).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from madaudit.detectors.provenance.containers.base import (
+    MAX_BLOCK_BYTES,
+    MAX_PARTS,
+    Block,
+    Container,
+)
+
+_BRANDS = {
+    b"avif": "avif",
+    b"avis": "avif",
+    b"heic": "heif",
+    b"heix": "heif",
+    b"heim": "heif",
+    b"heis": "heif",
+    b"hevc": "heif",
+    b"hevx": "heif",
+    b"mif1": "heif",
+    b"msf1": "heif",
+}
+_C2PA_UUID = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
+_MAX_ITEMS = 4096
+
+
+class _Box(NamedTuple):
+    kind: bytes
+    start: int
+    end: int
+
+
+class _Extent(NamedTuple):
+    offset: int
+    length: int
+
+
+def is_bmff_image(start: bytes) -> bool:
+    """Whether the first 16 bytes begin an AVIF or HEIF file."""
+    return start[4:8] == b"ftyp" and start[8:12] in _BRANDS
+
+
+def parse_bmff(image: memoryview) -> Container:
+    """Boxes of an AVIF or HEIF file."""
+    name = _format(image)
+    blocks: list[Block] = []
+    size: tuple[int, int] | None = None
+    end = len(image)
+    last = 0
+    problem = None
+    for box in _boxes(image, 0, end):
+        last = box.end
+        if box.end > end:
+            kind = box.kind.decode("latin-1")
+            problem = f"box {kind} cut: ends at byte {end}"
+            break
+        if box.kind == b"meta":
+            size = _size(image, box)
+            blocks += _items(image, box)
+        elif box.kind == b"uuid":
+            blocks += _manifest(image, box)
+    if last < end:
+        problem = f"no box header at byte {last}"
+    width, height = size or (None, None)
+    return Container(name, width, height, tuple(blocks), is_complete=last <= end, problem=problem)
+
+
+def _format(image: memoryview) -> str:
+    """AVIF or HEIF by the major brand, or by the compatible ones where it is general."""
+    length = int.from_bytes(image[:4], "big")
+    brands = [bytes(image[8:12])]
+    brands += [bytes(image[at : at + 4]) for at in range(16, min(length, 256, len(image)), 4)]
+    names = {_BRANDS[brand] for brand in brands if brand in _BRANDS}
+    return "avif" if "avif" in names else "heif"
+
+
+def _boxes(image: memoryview, start: int, end: int) -> Iterator[_Box]:
+    """Boxes of a stretch; one whose end lies beyond it is the last."""
+    position = start
+    for _ in range(MAX_PARTS):
+        if position + 8 > end:
+            return
+        length = int.from_bytes(image[position : position + 4], "big")
+        kind = bytes(image[position + 4 : position + 8])
+        body = position + 8
+        if length == 1 and body + 8 <= end:
+            length = int.from_bytes(image[body : body + 8], "big")
+            body += 8
+        elif length == 0:
+            length = end - position
+        if length < body - position:
+            return
+        position += length
+        yield _Box(kind, body, position)
+        if position > end:
+            return
+
+
+def _children(image: memoryview, box: _Box, skip: int) -> dict[bytes, _Box]:
+    return {child.kind: child for child in _boxes(image, box.start + skip, box.end)}
+
+
+def _size(image: memoryview, meta: _Box) -> tuple[int, int] | None:
+    """The largest image extents among the item properties (tiles and thumbnails are smaller)."""
+    properties = _children(image, meta, 4).get(b"iprp")
+    store = _children(image, properties, 0).get(b"ipco") if properties else None
+    if store is None:
+        return None
+    sizes = [
+        (
+            int.from_bytes(image[box.start + 4 : box.start + 8], "big"),
+            int.from_bytes(image[box.start + 8 : box.start + 12], "big"),
+        )
+        for box in _boxes(image, store.start, store.end)
+        if box.kind == b"ispe" and box.end - box.start >= 12
+    ]
+    return max(sizes, key=lambda size: size[0] * size[1], default=None)
+
+
+def _manifest(image: memoryview, box: _Box) -> list[Block]:
+    """The C2PA store of a uuid box: version and flags, purpose, offset of a Merkle box, JUMBF."""
+    data = bytes(image[box.start : min(box.end, box.start + MAX_BLOCK_BYTES)])
+    if data[:16] != _C2PA_UUID:
+        return []
+    purpose, separator, rest = data[20:].partition(b"\0")
+    if purpose != b"manifest" or not separator or len(rest) <= 8:
+        return []
+    return [Block("c2pa", "BMFF uuid C2PA", rest[8:])]
+
+
+def _items(image: memoryview, meta: _Box) -> list[Block]:
+    """EXIF and XMP items."""
+    children = _children(image, meta, 4)
+    if b"iinf" not in children or b"iloc" not in children:
+        return []
+    kinds = _item_kinds(image, children[b"iinf"])
+    wanted = {item: kind for item, kind in kinds.items() if kind}
+    if not wanted:
+        return []
+    places = _item_places(image, children[b"iloc"], children.get(b"idat"))
+    blocks = []
+    for item, kind in wanted.items():
+        data = b"".join(
+            bytes(image[extent.offset : extent.offset + extent.length])
+            for extent in places.get(item, [])
+        )
+        if kind == "exif" and len(data) > 4:
+            # The item begins with the offset of the TIFF header, usually behind "Exif\0\0".
+            skip = 4 + int.from_bytes(data[:4], "big")
+            blocks.append(Block("exif", "BMFF Exif item", data[skip:]))
+        elif kind == "xmp" and data:
+            blocks.append(Block("xmp", "BMFF XMP item", data))
+    return blocks
+
+
+def _item_kinds(image: memoryview, iinf: _Box) -> dict[int, str]:
+    """Item numbers to "exif", "xmp" or ""."""
+    version = image[iinf.start]
+    entries = iinf.start + (6 if version == 0 else 8)
+    kinds: dict[int, str] = {}
+    for box in _boxes(image, entries, iinf.end):
+        if box.kind != b"infe" or len(kinds) >= _MAX_ITEMS or box.end - box.start < 12:
+            continue
+        wide = image[box.start] == 3
+        number = int.from_bytes(image[box.start + 4 : box.start + (8 if wide else 6)], "big")
+        at = box.start + (10 if wide else 8)
+        kind = bytes(image[at : at + 4])
+        rest = bytes(image[at + 4 : box.end]).split(b"\0")
+        is_xmp = kind == b"mime" and len(rest) > 1 and rest[1] == b"application/rdf+xml"
+        kinds[number] = "exif" if kind == b"Exif" else "xmp" if is_xmp else ""
+    return kinds
+
+
+def _item_places(image: memoryview, iloc: _Box, idat: _Box | None) -> dict[int, list[_Extent]]:
+    """Item numbers to the stretches of the file that hold them."""
+    data = bytes(image[iloc.start : iloc.end])
+    version = data[0]
+    sizes = (data[4] >> 4, data[4] & 15, data[5] >> 4, data[5] & 15 if version else 0)
+    offset_size, length_size, base_size, index_size = sizes
+    at = 6
+    width = 4 if version == 2 else 2
+    n_items = int.from_bytes(data[at : at + width], "big")
+    at += width
+    places: dict[int, list[_Extent]] = {}
+    for _ in range(min(n_items, _MAX_ITEMS)):
+        number = int.from_bytes(data[at : at + width], "big")
+        at += width
+        method = 0
+        if version:
+            method = data[at + 1] & 15 if at + 1 < len(data) else 0
+            at += 2
+        at += 2
+        base = int.from_bytes(data[at : at + base_size], "big")
+        at += base_size
+        n_extents = int.from_bytes(data[at : at + 2], "big")
+        at += 2
+        start = base + (idat.start if method == 1 and idat else 0)
+        extents = []
+        for _ in range(min(n_extents, _MAX_ITEMS)):
+            at += index_size
+            offset = int.from_bytes(data[at : at + offset_size], "big")
+            at += offset_size
+            length = int.from_bytes(data[at : at + length_size], "big")
+            at += length_size
+            extents.append(_Extent(start + offset, min(length, MAX_BLOCK_BYTES)))
+        if method in (0, 1):
+            places[number] = extents
+    return places

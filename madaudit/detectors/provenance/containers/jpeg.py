@@ -1,0 +1,120 @@
+"""JPEG: segments up to the first scan, and the end-of-image marker.
+
+Sources: ITU-T T.81 (segments); Exif 3.0 (APP1); XMP Specification Part 3, 1.1.3 (APP1, extended
+XMP); Photoshop File Formats, "Image Resource Blocks" (APP13); C2PA 2.2, A.3.1 (APP11).
+"""
+
+from __future__ import annotations
+
+from madaudit.detectors.provenance.containers.base import MAX_BLOCK_BYTES, Block, Container
+from madaudit.detectors.provenance.photoshop import iptc_resource
+
+_EXIF = b"Exif\0\0"
+_XMP = b"http://ns.adobe.com/xap/1.0/\0"
+_XMP_MORE = b"http://ns.adobe.com/xmp/extension/\0"
+_PHOTOSHOP = b"Photoshop 3.0\0"
+_SOF = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
+_KEPT = frozenset({0xE1, 0xEB, 0xED, 0xFE})
+# Marker to the bytes to step over: a fill byte, TEM, and restart markers.
+_NO_LENGTH = {0xFF: 1, 0x01: 2, **dict.fromkeys(range(0xD0, 0xD8), 2)}
+# A stuffed zero, and an end of the image before its first scan.
+_NO_SEGMENT = frozenset({0x00, 0xD9})
+_SOS = 0xDA
+
+
+def parse_jpeg(image: memoryview) -> Container:
+    """Segments of a JPEG file; metadata behind the first scan is not looked for."""
+    end = len(image)
+    position = 2
+    width = height = None
+    kept: list[tuple[int, bytes]] = []
+    problem = None
+    while True:
+        if position + 4 > end:
+            problem = f"cut inside the header: ends at byte {end}"
+            break
+        marker = image[position + 1]
+        if image[position] != 0xFF or marker in _NO_SEGMENT:
+            problem = f"no segment marker at byte {position}"
+            break
+        if marker in _NO_LENGTH:
+            position += _NO_LENGTH[marker]
+            continue
+        if marker == _SOS:
+            break
+        length = (image[position + 2] << 8) | image[position + 3]
+        if length < 2 or position + 2 + length > end:
+            problem = f"segment of {length} bytes at byte {position}: ends at byte {end}"
+            break
+        if marker in _KEPT:
+            kept.append((marker, bytes(image[position + 4 : position + 2 + length])))
+        elif marker in _SOF and length >= 8:
+            height = (image[position + 5] << 8) | image[position + 6]
+            width = (image[position + 7] << 8) | image[position + 8]
+        position += 2 + length
+    is_cut = problem is not None and "ends at byte" in problem
+    if problem is None and not _has_end(image, position):
+        problem, is_cut = "no end-of-image marker", True
+    return Container(
+        "jpeg",
+        width,
+        height,
+        _blocks(kept) if kept else (),
+        is_complete=not is_cut,
+        problem=problem,
+    )
+
+
+def _has_end(image: memoryview, scan: int) -> bool:
+    """Whether an end marker stands behind the first scan; inside a scan FF D9 cannot occur."""
+    if bytes(image[-2:]) == b"\xff\xd9":
+        return True
+    return bytes(image[scan:]).rfind(b"\xff\xd9") >= 0
+
+
+def _blocks(kept: list[tuple[int, bytes]]) -> tuple[Block, ...]:
+    """Metadata segments as blocks; manifests and extended XMP are put together."""
+    blocks: list[Block] = []
+    extended: dict[bytes, dict[int, bytes]] = {}
+    boxes: list[bytes] = []
+    for marker, data in kept:
+        if marker == 0xE1 and data.startswith(_EXIF):
+            blocks.append(Block("exif", "JPEG APP1 EXIF", data[len(_EXIF) :]))
+        elif marker == 0xE1 and data.startswith(_XMP):
+            blocks.append(Block("xmp", "JPEG APP1 XMP", data[len(_XMP) :]))
+        elif marker == 0xE1 and data.startswith(_XMP_MORE):
+            rest = data[len(_XMP_MORE) :]
+            offset = int.from_bytes(rest[36:40], "big")
+            extended.setdefault(rest[:32], {})[offset] = rest[40:]
+        elif marker == 0xED and data.startswith(_PHOTOSHOP):
+            iptc = iptc_resource(data[len(_PHOTOSHOP) :])
+            if iptc is not None:
+                blocks.append(Block("iptc", "JPEG APP13 IPTC", iptc))
+        elif marker == 0xEB and data.startswith(b"JP"):
+            boxes.append(data)
+        elif marker == 0xFE:
+            text = data.decode("utf-8", "replace").rstrip("\0")
+            blocks.append(Block("comment", "JPEG comment", text=text))
+    for pieces in extended.values():
+        joined = b"".join(pieces[offset] for offset in sorted(pieces))
+        blocks.append(Block("xmp", "JPEG APP1 extended XMP", joined[:MAX_BLOCK_BYTES]))
+    return (*blocks, *_manifests(boxes))
+
+
+def _manifests(segments: list[bytes]) -> list[Block]:
+    """JUMBF boxes from APP11: common identifier, box number (2), packet number (4), LBox, TBox.
+
+    Packets of one box must be numbered without gaps; each repeats the box's own header.
+    """
+    packets: dict[bytes, list[bytes]] = {}
+    for data in segments:
+        if len(data) < 16:
+            continue
+        number = int.from_bytes(data[4:8], "big")
+        box = packets.setdefault(data[2:4], [])
+        header = 16 if data[8:12] == b"\0\0\0\1" else 8
+        if number == len(box) + 1:
+            box.append(data[8:] if number == 1 else data[8 + header :])
+    return [
+        Block("c2pa", "JPEG APP11 JUMBF", b"".join(parts)) for parts in packets.values() if parts
+    ]

@@ -1,0 +1,27 @@
+"""Formats that are recognised but whose metadata is not read: GIF, BMP, TIFF, JPEG XL.
+
+Their marks are unobservable, never absent.
+"""
+
+from __future__ import annotations
+
+from madaudit.detectors.provenance.containers.base import Container
+
+
+def parse_other(image: memoryview) -> Container | None:
+    """Format and, where it stands at a fixed place, size; None for no image at all."""
+    start = bytes(image[:32])
+    name, width, height = "", None, None
+    if start[:6] in (b"GIF87a", b"GIF89a") and len(start) >= 10:
+        name = "gif"
+        width = int.from_bytes(start[6:8], "little")
+        height = int.from_bytes(start[8:10], "little")
+    elif start[:2] == b"BM" and len(start) >= 26 and start[6:10] == b"\0\0\0\0":
+        name = "bmp"
+        width = int.from_bytes(start[18:22], "little", signed=True)
+        height = abs(int.from_bytes(start[22:26], "little", signed=True))
+    elif start[:4] in (b"II*\0", b"MM\0*"):
+        name = "tiff"
+    elif start[:2] == b"\xff\x0a" or start[4:12] == b"JXL \r\n\x87\n":
+        name = "jxl"
+    return Container(name, width, height, is_readable=False) if name else None

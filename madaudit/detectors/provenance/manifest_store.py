@@ -1,0 +1,142 @@
+"""C2PA manifests read without trusting them: who claims what about which image.
+
+Source: C2PA Technical Specification 2.2: 11 (manifests), 10.3 (claims), 18.15 (actions),
+18.16 (ingredients). Nothing is verified here.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from madaudit.detectors.base import one_line
+from madaudit.detectors.provenance import cbor
+from madaudit.detectors.provenance.jumbf import Superbox, parse_superbox
+from madaudit.errors import MalformedError
+
+
+@dataclass(frozen=True)
+class Action:
+    """One action: what was done, its digital source type, and by which agent."""
+
+    name: str
+    source_type: str | None
+    agent: str | None
+
+
+@dataclass(frozen=True)
+class Ingredient:
+    """An image that went into this one; `manifest` is its label in the store, if it has one."""
+
+    title: str | None
+    relationship: str | None
+    manifest: str | None
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """One claim: its label, who made it, what was done and out of what."""
+
+    label: str
+    generator: str
+    actions: tuple[Action, ...]
+    ingredients: tuple[Ingredient, ...]
+
+
+def read_store(data: bytes) -> tuple[Manifest, ...]:
+    """The manifests of a store in order; the last is the active one.
+
+    Args:
+        data: the JUMBF superbox labelled "c2pa".
+
+    Raises:
+        MalformedError: no C2PA store, or one whose boxes are broken.
+    """
+    store = parse_superbox(data)
+    if store.label != "c2pa":
+        raise MalformedError(f"JUMBF of {store.label!r}, not of c2pa")
+    manifests = tuple(_manifest(box) for box in store.children)
+    if not manifests:
+        raise MalformedError("C2PA store without a manifest")
+    return manifests
+
+
+def _manifest(box: Superbox) -> Manifest:
+    claim = _payload(box.child("c2pa.claim.v2") or box.child("c2pa.claim"))
+    assertions = box.child("c2pa.assertions")
+    actions: list[Action] = []
+    ingredients: list[Ingredient] = []
+    for assertion in assertions.children if assertions else ():
+        name = assertion.label.split("__")[0]
+        if name in ("c2pa.actions", "c2pa.actions.v2"):
+            actions += _actions(_payload(assertion))
+        elif name in ("c2pa.ingredient", "c2pa.ingredient.v2", "c2pa.ingredient.v3"):
+            ingredients.append(_ingredient(_payload(assertion)))
+    return Manifest(box.label, _generator(claim), tuple(actions), tuple(ingredients))
+
+
+def _payload(box: Superbox | None) -> dict[Any, Any]:
+    """The map in a box's CBOR or JSON content; empty where it holds none."""
+    for kind, data in box.content if box else ():
+        if kind == b"cbor":
+            value = cbor.decode(data)
+        elif kind == b"json":
+            try:
+                value = json.loads(data)
+            except (ValueError, RecursionError) as error:
+                raise MalformedError(f"C2PA assertion is not JSON: {error}") from error
+        else:
+            continue
+        if isinstance(value, dict):
+            return value
+    return {}
+
+
+def _generator(claim: dict[Any, Any]) -> str:
+    """Name and version of the program that made the claim."""
+    info = claim.get("claim_generator_info")
+    if isinstance(info, list):
+        info = info[0] if info else None
+    if isinstance(info, dict) and isinstance(info.get("name"), str):
+        version = info.get("version")
+        return one_line(f"{info['name']} {version}" if version else info["name"], 80)
+    name = claim.get("claim_generator")
+    return one_line(name, 80) if isinstance(name, str) else "unnamed"
+
+
+def _actions(assertion: dict[Any, Any]) -> list[Action]:
+    listed = assertion.get("actions")
+    return [
+        Action(
+            str(action.get("action", "")),
+            _text(action.get("digitalSourceType")),
+            _agent(action.get("softwareAgent")),
+        )
+        for action in (listed if isinstance(listed, list) else [])
+        if isinstance(action, dict)
+    ]
+
+
+def _agent(agent: Any) -> str | None:
+    if isinstance(agent, dict):
+        version = agent.get("version")
+        name = _text(agent.get("name"))
+        return f"{name} {version}" if name and version else name
+    return _text(agent)
+
+
+def _ingredient(assertion: dict[Any, Any]) -> Ingredient:
+    manifest = None
+    for name in ("activeManifest", "c2pa_manifest"):
+        reference = assertion.get(name)
+        if isinstance(reference, dict) and isinstance(reference.get("url"), str):
+            manifest = reference["url"].rpartition("/c2pa/")[2].split("/")[0]
+            break
+    return Ingredient(
+        _text(assertion.get("dc:title")), _text(assertion.get("relationship")), manifest
+    )
+
+
+def _text(value: Any) -> str | None:
+    return one_line(value) if isinstance(value, str) and value else None

@@ -1,0 +1,66 @@
+"""XMP packets: the properties of the image itself, by namespace and name.
+
+Source: ISO 16684-1 (XMP, RDF/XML serialisation). Parsed by defusedxml: entities, external
+references and document types are refused. Only properties of the top-level description count, so
+a value that describes a nested artwork is not taken for the image's own.
+"""
+
+from __future__ import annotations
+
+from xml.etree.ElementTree import Element, ParseError
+
+from defusedxml.common import DefusedXmlException
+from defusedxml.ElementTree import fromstring
+
+from madaudit.errors import MalformedError
+
+IPTC_EXT = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
+PHOTOSHOP = "http://ns.adobe.com/photoshop/1.0/"
+XMP_BASIC = "http://ns.adobe.com/xap/1.0/"
+COMFY = "https://github.com/Comfy-Org/ComfyUI"
+_RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
+# Photoshop's packets reach 2 MB with history; the tree costs ten times the text.
+MAX_XMP_BYTES = 1 << 22
+
+
+def read_properties(packet: bytes) -> dict[tuple[str, str], str]:
+    """Simple properties of the image by (namespace, name).
+
+    Args:
+        packet: the XMP packet, UTF-8, -16 or -32, padding included.
+
+    Raises:
+        MalformedError: not XML, or XML that uses what XMP forbids.
+    """
+    if len(packet) > MAX_XMP_BYTES:
+        raise MalformedError(f"XMP of {len(packet)} bytes; at most {MAX_XMP_BYTES} are read")
+    try:
+        root = fromstring(packet.strip(b"\0 \r\n\t"), forbid_dtd=True)
+    except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
+        raise MalformedError(f"XMP cannot be parsed: {error}") from error
+    found: dict[tuple[str, str], str] = {}
+    rdf = root if root.tag == f"{_RDF}RDF" else root.find(f"{_RDF}RDF")
+    for description in [] if rdf is None else rdf.findall(f"{_RDF}Description"):
+        for name, value in description.attrib.items():
+            found.setdefault(_split(name), value.strip())
+        for child in description:
+            text = _value(child)
+            if text is not None:
+                found.setdefault(_split(child.tag), text)
+    return found
+
+
+def _split(name: str) -> tuple[str, str]:
+    space, _, local = name.removeprefix("{").rpartition("}")
+    return space, local
+
+
+def _value(element: Element) -> str | None:
+    """A simple value: text, an rdf:resource, or the first item of a list."""
+    resource = element.get(f"{_RDF}resource")
+    if resource is not None:
+        return resource.strip()
+    if len(element) == 0:
+        return (element.text or "").strip()
+    item = element.find(f"*/{_RDF}li")
+    return None if item is None or item.text is None else item.text.strip()
