@@ -1,0 +1,1 @@
+"""Shards and detectors to rows: plan, batches, engines, store."""

@@ -1,0 +1,107 @@
+"""Samples to batches: each image's structure read once, its pixels decoded at most once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from madaudit.detectors.base import Batch, Look, Pixels
+from madaudit.detectors.provenance.containers import Container, parse
+from madaudit.scanning.decode import Decoded, decode
+from madaudit.scanning.plan import Plan
+from madaudit.scanning.tasks import ShardTask
+from madaudit.scanning.watch import ImageTimeout, Watch
+from madaudit.types import Sample, Status
+
+# Small enough that a batch of images stays in the processor's cache between reading and parsing.
+BATCH_SAMPLES = 64
+BATCH_BYTES = 1 << 24
+
+
+class Verdict(NamedTuple):
+    """Status and error of a row, and what was read of its image."""
+
+    status: Status
+    error: str | None
+    container: Container | None
+    decoded: Decoded | None = None
+
+
+class Prepared(NamedTuple):
+    """A batch with what goes into its rows besides evidence."""
+
+    batch: Batch
+    verdicts: list[Verdict]
+
+
+def prepare_batches(
+    samples: Iterator[Sample], plan: Plan, task: ShardTask, watch: Watch
+) -> Iterator[Prepared]:
+    """Batches of samples in order, broken ones included with their status."""
+    doomed = {ordinal: (status, reason) for ordinal, status, reason in task.doomed}
+    n_most = 1 if task.one_by_one else BATCH_SAMPLES
+    looks: list[Look] = []
+    verdicts: list[Verdict] = []
+    n_bytes = 0
+    for sample in samples:
+        if doomed and sample.ordinal in doomed:
+            verdict = Verdict(*doomed[sample.ordinal], None)
+        else:
+            verdict = _examine(sample, plan, watch)
+        looks.append(Look(sample, verdict.container))
+        verdicts.append(verdict)
+        n_bytes += sample.size if verdict.decoded is None else 4 * sample.size
+        if len(looks) >= n_most or n_bytes >= BATCH_BYTES:
+            yield _prepared(looks, verdicts)
+            looks, verdicts, n_bytes = [], [], 0
+    if looks:
+        yield _prepared(looks, verdicts)
+
+
+def _prepared(looks: list[Look], verdicts: list[Verdict]) -> Prepared:
+    def pixels(index: int) -> Pixels | None:
+        decoded = verdicts[index].decoded
+        return None if decoded is None else decoded.pixels
+
+    return Prepared(Batch(looks, pixels), verdicts)
+
+
+def _examine(sample: Sample, plan: Plan, watch: Watch) -> Verdict:
+    """Read the structure of one image and, at tier "pixels" and above, decode it."""
+    if sample.image is None:
+        return Verdict(sample.status, sample.error, None)
+    watch.enter(sample.ordinal)
+    try:
+        container = parse(sample.image)
+        status, error = _status(sample, container, plan.max_pixels)
+        decoded = None
+        if plan.tier != "headers" and container is not None and status != "too_large":
+            decoded = decode(sample.image, container, plan.max_pixels)
+            if decoded.status != "ok" and status == "ok":
+                status, error = decoded.status, decoded.error
+    except ImageTimeout:
+        return Verdict("timeout", f"took more than {watch.limit_s:g} s", None)
+    finally:
+        watch.leave()
+    return Verdict(status, error, container, decoded)
+
+
+def _status(
+    sample: Sample, container: Container | None, max_pixels: int
+) -> tuple[Status, str | None]:
+    """What is wrong with an image, as far as its structure shows."""
+    if sample.status != "ok":
+        return sample.status, sample.error
+    if container is None:
+        what = "empty file" if sample.size == 0 else "no image format that is known"
+        return "not_an_image", what
+    if not container.is_complete:
+        return "truncated", container.problem
+    if container.problem is not None:
+        return "decode_error", container.problem
+    if (container.width or 0) * (container.height or 0) > max_pixels:
+        return (
+            "too_large",
+            f"{container.width} × {container.height} pixels; at most {max_pixels} in all",
+        )
+    return "ok", sample.error

@@ -1,0 +1,69 @@
+"""Pixels from image bytes, by Pillow, held to the format that the container says."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from madaudit.detectors.base import Pixels
+from madaudit.detectors.provenance.containers import Container
+from madaudit.types import Status
+
+# Names that Pillow gives to our formats; HEIF and JPEG XL need plug-ins that are not ours.
+_PILLOW = {
+    "jpeg": ("JPEG", "MPO"),
+    "png": ("PNG",),
+    "webp": ("WEBP",),
+    "avif": ("AVIF",),
+    "gif": ("GIF",),
+    "bmp": ("BMP",),
+    "tiff": ("TIFF",),
+}
+
+
+class Decoded(NamedTuple):
+    """The outcome of a decoding.
+
+    Attributes:
+        pixels: RGB uint8 (h, w, 3), None where it failed.
+        status: "ok", "truncated", "decode_error" or "too_large".
+        error: why it failed.
+    """
+
+    pixels: Pixels | None
+    status: Status = "ok"
+    error: str | None = None
+
+
+def decode(image: memoryview, container: Container, max_pixels: int) -> Decoded:
+    """The first frame of an image as RGB.
+
+    Args:
+        image: the whole file.
+        container: its structure; only this format's decoder is let near the bytes.
+        max_pixels: more are not decoded.
+    """
+    formats = _PILLOW.get(container.format)
+    if formats is None:
+        return Decoded(None, "decode_error", f"no decoder for {container.format} is installed")
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns of what we decide here ourselves: bombs and odd metadata.
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(image), formats=formats) as picture:
+                n_pixels = picture.width * picture.height
+                if n_pixels > max_pixels:
+                    return Decoded(None, "too_large", f"{n_pixels} pixels; at most {max_pixels}")
+                return Decoded(np.asarray(picture.convert("RGB")))
+    except Image.DecompressionBombError as error:
+        return Decoded(None, "too_large", str(error))
+    except (OSError, UnidentifiedImageError, SyntaxError, ValueError, EOFError) as error:
+        text = str(error).replace("\n", " ")[:200]
+        status: Status = "truncated" if "truncated" in text else "decode_error"
+        return Decoded(None, status, f"{type(error).__name__}: {text}")
+    except MemoryError:
+        return Decoded(None, "too_large", "not enough memory to decode it")

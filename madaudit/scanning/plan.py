@@ -1,0 +1,122 @@
+"""What a scan will do, and a fingerprint of everything its rows depend on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, get_args
+
+from madaudit import registry
+from madaudit.detectors import Detector, build_detector
+from madaudit.detectors.base import Tier
+from madaudit.errors import MissingExtraError, OptionError, RequestError
+from madaudit.shards import READERS
+
+# Raised when the meaning of a stored column changes.
+SCHEMA_VERSION = 1
+# Twice Pillow's own warning limit: 13,400 pixels squared, 537 MB decoded.
+DEFAULT_MAX_PIXELS = 178_956_970
+DEFAULT_IMAGE_TIMEOUT_S = 10.0
+TIERS: tuple[Tier, ...] = ("headers", "pixels", "model")
+Thumbnails = Literal["none", "blurred", "clear"]
+THUMBNAILS: tuple[Thumbnails, ...] = get_args(Thumbnails)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The options that decide what a scan's rows hold.
+
+    Attributes:
+        detectors: names in order; their columns come in this order.
+        options: detector name to its options.
+        tier: "headers" reads no pixel; "pixels" decodes every image once.
+        max_pixels: images with more are "too_large" and never decoded.
+        image_timeout_s: seconds that one image may take before it is "timeout".
+        n_sample: number of samples to draw, None for a census.
+        seed: of the draw.
+        thumbnails: whether hits' thumbnails are kept, and whether blurred.
+        digest: "headers" identifies a shard by the headers walked, "full" by all its bytes.
+    """
+
+    detectors: tuple[str, ...]
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    tier: Tier = "headers"
+    max_pixels: int = DEFAULT_MAX_PIXELS
+    image_timeout_s: float = DEFAULT_IMAGE_TIMEOUT_S
+    n_sample: int | None = None
+    seed: int = 0
+    thumbnails: Thumbnails = "blurred"
+    digest: Literal["headers", "full"] = "headers"
+
+    def __post_init__(self) -> None:
+        _require("tier", self.tier, TIERS)
+        _require("thumbnails", self.thumbnails, THUMBNAILS)
+        _require("digest", self.digest, ("headers", "full"))
+        _require_positive("max-pixels", self.max_pixels)
+        _require_positive("image-timeout", self.image_timeout_s)
+        if self.n_sample is not None:
+            _require_positive("sample", self.n_sample)
+        if not self.detectors:
+            raise OptionError("cannot scan without a detector; name at least one")
+
+    def build_detectors(self) -> tuple[Detector, ...]:
+        """The detectors, checked to be able to run here and to fit the tier.
+
+        Raises:
+            OptionError: unknown detector or option, or one that needs a higher tier.
+            RequestError: a detector cannot run here.
+        """
+        built = []
+        for name in self.detectors:
+            try:
+                detector = build_detector(name, self.options.get(name))
+            except MissingExtraError as error:
+                raise RequestError(str(error)) from error
+            reason = detector.why_unavailable()
+            if reason is not None:
+                raise RequestError(f"detector {name!r} cannot run here: {reason}")
+            if TIERS.index(detector.tier) > TIERS.index(self.tier):
+                raise OptionError(
+                    f"detector {name!r} needs tier {detector.tier!r}, the scan is at tier "
+                    f"{self.tier!r}; run with --tier {detector.tier}"
+                )
+            built.append(detector)
+        return tuple(built)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "options": {k: dict(v) for k, v in self.options.items()}}
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the options and of the versions of all plug-ins, 64 hexadecimal digits."""
+        content = {
+            "schema": SCHEMA_VERSION,
+            "plan": self.to_dict(),
+            "detectors": [
+                {
+                    "name": detector.name,
+                    "version": detector.version,
+                    "options": asdict(detector),  # type: ignore[call-overload]
+                    **detector.fingerprint(),
+                }
+                for detector in self.build_detectors()
+            ],
+            "readers": {
+                name: registry.load("readers", READERS, name).version for name in sorted(READERS)
+            },
+        }
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _require(name: str, value: str, allowed: Sequence[str]) -> None:
+    if value not in allowed:
+        raise OptionError(
+            f"--{name} {value!r} does not exist{registry.suggest(value, list(allowed))}"
+        )
+
+
+def _require_positive(name: str, value: float) -> None:
+    if not value > 0:
+        raise OptionError(f"--{name} is {value}; it must be greater than 0")

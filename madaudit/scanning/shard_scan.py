@@ -1,0 +1,301 @@
+"""One shard, scanned: a pure function of plan, task and the shard's bytes.
+
+Engines call it and nothing else, so every engine gives the same rows bit for bit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import time
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from madaudit.detectors import Detector
+from madaudit.detectors.base import Batch
+from madaudit.errors import MalformedError, ShardError
+from madaudit.scanning.batches import Prepared, prepare_batches
+from madaudit.scanning.plan import Plan
+from madaudit.scanning.rows import ROW_GROUP, RowBuffer
+from madaudit.scanning.sketches import ShardSketch
+from madaudit.scanning.store import (
+    Store,
+    marker_path,
+    quarantine_path,
+    scores_path,
+    sketch_path,
+    thumbnails_path,
+)
+from madaudit.scanning.tasks import ShardTask, draw_ordinals
+from madaudit.scanning.thumbnails import Candidates, make_thumbnails
+from madaudit.scanning.watch import ImageTimeout, Progress, Watch
+from madaudit.shards import OpenShard, Problem, files, load_reader
+from madaudit.types import MISSING, Detail, Evidence, Shard
+
+
+@dataclass(frozen=True)
+class ShardSummary:
+    """What one shard came to.
+
+    Attributes:
+        shard: its name.
+        n_samples: samples in it; `n_rows` of them were scanned.
+        status: rows by status.
+        states: detector to rows by state.
+        n_hits: rows with a mark that says synthetic or composite.
+        problems: what is wrong with the shard itself.
+        is_done: whether a marker was written; False where nothing could be read.
+        seconds: wall time.
+    """
+
+    shard: str
+    n_samples: int
+    n_rows: int
+    status: dict[str, int]
+    states: dict[str, dict[str, int]]
+    n_hits: int
+    problems: tuple[Problem, ...] = ()
+    is_done: bool = True
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """A plan made ready in one process.
+
+    Attributes:
+        plan: the options.
+        detectors: built from it.
+        fingerprint: of the plan and its plug-ins.
+        store: where rows go.
+    """
+
+    plan: Plan
+    detectors: tuple[Detector, ...]
+    fingerprint: str
+    store: Store
+
+    @classmethod
+    def prepare(cls, plan: Plan, store: Store) -> Job:
+        """Build the detectors; raises what `Plan.build_detectors` raises."""
+        return cls(plan, plan.build_detectors(), plan.fingerprint(), store)
+
+
+@dataclass
+class _Work:
+    """What scanning one shard needs at hand."""
+
+    job: Job
+    task: ShardTask
+    watch: Watch
+    rows: RowBuffer
+    sketch: ShardSketch
+    candidates: Candidates = field(default_factory=Candidates)
+    n_errors: int = 0
+
+
+def scan_shard(job: Job, task: ShardTask, watch: Watch) -> ShardSummary:
+    """Scan one shard into the store; the marker is written last.
+
+    A shard that cannot be read at all gets a quarantine entry and no marker.
+    """
+    began = time.monotonic()
+    shard, store = task.shard, job.store
+    for path in (scores_path(shard.name), marker_path(shard.name)):
+        store.sweep(path)
+    store.remove(marker_path(shard.name))
+    rows = RowBuffer(shard.name, job.detectors)
+    work = _Work(job, task, watch, rows, ShardSketch(job.detectors))
+    try:
+        with watch.armed(), load_reader(shard.reader).open(shard) as source:
+            n_samples, identity = _scan_open(source, work)
+            problems = tuple(source.problems + _count_problem(source, n_samples))
+            ignored = source.n_ignored
+    except ShardError as error:
+        problem = Problem(str(error), error.offset)
+        _write_quarantine(job, shard, (problem,))
+        return _summary(work, 0, (problem,), is_done=False, began=began)
+    summary = _summary(work, n_samples, problems, is_done=True, began=began)
+    if problems:
+        _write_quarantine(job, shard, problems)
+    else:
+        store.remove(quarantine_path(shard.name))
+    content = _marker(job, shard, summary, identity)
+    store.write_json(marker_path(shard.name), {**content, "ignored_files": ignored})
+    return summary
+
+
+def give_up(job: Job, task: ShardTask, reason: str) -> ShardSummary:
+    """Record a shard that no worker survives; it has no rows and no marker."""
+    problem = Problem(reason)
+    _write_quarantine(job, task.shard, (problem,))
+    return ShardSummary(task.shard.name, 0, 0, {}, {}, 0, (problem,), is_done=False)
+
+
+def _scan_open(source: OpenShard, work: _Work) -> tuple[int, str]:
+    """Rows, sketch and thumbnails of an open shard; its number of samples and its digest."""
+    plan, shard, store = work.job.plan, work.task.shard, work.job.store
+    wanted, n_samples, weight = None, None, work.task.weight
+    if work.task.n_draw is not None:
+        n_samples = source.count()
+        wanted = draw_ordinals(work.task, n_samples, plan.seed)
+        weight *= n_samples / len(wanted) if wanted else 1.0
+    with (
+        store.create(scores_path(shard.name)) as file,
+        pq.ParquetWriter(
+            file, work.rows.schema, compression="zstd", write_statistics=True
+        ) as writer,
+    ):
+        samples = source.samples(wanted)
+        for prepared in prepare_batches(samples, plan, work.task, work.watch):
+            _add_batch(work, prepared, weight)
+            if len(work.rows) >= ROW_GROUP:
+                _flush(work, writer)
+            work.watch.report(_progress(source, work))
+        _flush(work, writer)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **work.sketch.arrays())  # type: ignore[arg-type]
+    with store.create(sketch_path(shard.name)) as file:
+        file.write(buffer.getvalue())
+    _write_thumbnails(source, work)
+    digest = source.header_digest() if plan.digest == "headers" else _full_digest(shard)
+    return work.rows.n_rows if n_samples is None else n_samples, digest
+
+
+def _add_batch(work: _Work, prepared: Prepared, weight: float) -> None:
+    """Evidence of all detectors for one batch."""
+    evidence = {d.name: detect_all(d, prepared.batch, work.watch) for d in work.job.detectors}
+    work.rows.add(prepared, evidence, weight)
+    work.n_errors += sum(verdict.status != "ok" for verdict in prepared.verdicts)
+    if work.job.plan.thumbnails == "none":
+        return
+    for said in evidence.values():
+        for look, item in zip(prepared.batch.looks, said, strict=True):
+            if item.detail is not None:
+                work.candidates.offer(look.sample, item)
+
+
+def detect_all(detector: Detector, batch: Batch, watch: Watch) -> list[Evidence]:
+    """Evidence for a batch; where it fails as a whole, sample by sample.
+
+    A sample on which the detector fails is missing with the reason, never absent.
+    """
+    watch.enter(batch.looks[0].sample.ordinal, len(batch))
+    try:
+        return detector.detect(batch)
+    except ImageTimeout:
+        failure: Exception = ImageTimeout("took too long")
+    except Exception as error:  # noqa: BLE001 — a stranger's code fails one sample, not a scan
+        failure = error
+    finally:
+        watch.leave()
+    if len(batch) == 1:
+        kind = "" if isinstance(failure, MalformedError) else f"{type(failure).__name__}: "
+        says = f"the check failed: {kind}{str(failure)[:200]}"
+        return [MISSING._replace(detail=Detail(says))]
+    return [
+        item
+        for index in range(len(batch))
+        for item in detect_all(detector, _single(batch, index), watch)
+    ]
+
+
+def _single(batch: Batch, index: int) -> Batch:
+    return Batch([batch.looks[index]], lambda _: batch.pixels(index))
+
+
+def _flush(work: _Work, writer: pq.ParquetWriter) -> None:
+    if len(work.rows):
+        taken = work.rows.take()
+        work.sketch.add(taken)
+        writer.write_batch(taken)
+
+
+def _progress(source: OpenShard, work: _Work) -> Progress:
+    n_rows = work.rows.n_rows + len(work.rows)
+    return Progress(source.position_bytes, n_rows, work.rows.n_hits, work.n_errors)
+
+
+def _write_thumbnails(source: OpenShard, work: _Work) -> None:
+    store = work.job.store
+    path = thumbnails_path(work.task.shard.name)
+    table = make_thumbnails(source, work.candidates, work.job.plan, work.watch)
+    if table is None:
+        store.remove(path)
+        return
+    with store.create(path) as file:
+        pq.write_table(table, file)
+
+
+def _count_problem(source: OpenShard, n_samples: int) -> list[Problem]:
+    """Samples that the pipeline says it wrote and that are not there, or the reverse."""
+    expected = source.n_expected
+    if expected is None or expected == n_samples:
+        return []
+    return [Problem(f"_stats.json says {expected} samples, the shard holds {n_samples}")]
+
+
+def _full_digest(shard: Shard) -> str:
+    """SHA-256 of all bytes of a shard."""
+    sha = hashlib.sha256()
+    uris = [files.join(shard.uri, path) for path in shard.paths] or [shard.uri]
+    for uri in uris:
+        with files.open_binary(uri) as file:
+            while chunk := file.read(1 << 20):
+                sha.update(chunk)
+    return sha.hexdigest()
+
+
+def _summary(
+    work: _Work, n_samples: int, problems: tuple[Problem, ...], *, is_done: bool, began: float
+) -> ShardSummary:
+    rows = work.rows
+    return ShardSummary(
+        shard=work.task.shard.name,
+        n_samples=n_samples,
+        n_rows=rows.n_rows if is_done else 0,
+        status=dict(rows.status) if is_done else {},
+        states={name: dict(states) for name, states in rows.states.items()} if is_done else {},
+        n_hits=rows.n_hits if is_done else 0,
+        problems=problems,
+        is_done=is_done,
+        seconds=time.monotonic() - began,
+    )
+
+
+def _marker(job: Job, shard: Shard, summary: ShardSummary, digest: str) -> dict[str, Any]:
+    content = asdict(summary)
+    del content["is_done"], content["problems"]
+    return {
+        **content,
+        "fingerprint": job.fingerprint,
+        "input": {
+            "uri": shard.uri,
+            "reader": shard.reader,
+            "size_bytes": shard.size_bytes,
+            "version": shard.version,
+            "digest": job.plan.digest,
+            "sha256": digest,
+        },
+    }
+
+
+def _write_quarantine(job: Job, shard: Shard, problems: tuple[Problem, ...]) -> None:
+    """Record what is wrong with a shard, and how often it was tried."""
+    before = job.store.quarantine(shard.name)
+    same = before is not None and before.get("version") == shard.version
+    attempts = (before or {}).get("attempts", 0) if same else 0
+    job.store.write_json(
+        quarantine_path(shard.name),
+        {
+            "shard": shard.name,
+            "uri": shard.uri,
+            "version": shard.version,
+            "fingerprint": job.fingerprint,
+            "attempts": attempts + 1,
+            "problems": [{"message": p.message, "offset": p.offset} for p in problems],
+        },
+    )

@@ -1,0 +1,214 @@
+"""The folder a scan writes and everything else reads; any fsspec URL.
+
+Invariants: a finished shard is its rows plus a marker written last; a file is either whole or not
+there (temporary name, fsync, rename; one upload on object stores); only shards that the manifest
+lists and whose marker carries the manifest's fingerprint are read back.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, BinaryIO, cast
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from madaudit.errors import StoreError
+from madaudit.scanning.plan import SCHEMA_VERSION
+from madaudit.shards import files
+
+_PARTIAL = ".partial"
+
+
+@dataclass(frozen=True)
+class Store:
+    """A store by its place.
+
+    Attributes:
+        url: folder or fsspec URL.
+    """
+
+    url: str
+
+    # ---- writing
+
+    @contextmanager
+    def create(self, path: str) -> Iterator[BinaryIO]:
+        """A file of the store, visible only once the block ends well.
+
+        Args:
+            path: relative to the store.
+
+        Raises:
+            StoreError: the store cannot be written (full, read-only, unreachable).
+        """
+        opened = self._create_local if files.is_local(self.url) else self._create_remote
+        try:
+            with opened(path) as file:
+                yield file
+        except OSError as error:
+            raise StoreError(
+                f"cannot write {path} in store {self.url}: {error}; what is finished stays "
+                f"valid, so mend the cause and run the same command again"
+            ) from error
+
+    @contextmanager
+    def _create_remote(self, path: str) -> Iterator[BinaryIO]:
+        fs, root = files.filesystem(self.url)
+        file = fs.open(f"{root}/{path}", "wb")
+        try:
+            yield cast(BinaryIO, file)
+        except BaseException:
+            if hasattr(file, "discard"):
+                file.discard()
+            raise
+        file.close()
+
+    @contextmanager
+    def _create_local(self, path: str) -> Iterator[BinaryIO]:
+        target = os.path.join(files.local_path(self.url), path)
+        folder, name = os.path.split(target)
+        os.makedirs(folder, exist_ok=True)
+        partial = os.path.join(folder, f".{name}.{os.getpid()}{_PARTIAL}")
+        try:
+            with open(partial, "wb") as file:
+                yield cast(BinaryIO, file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, target)
+        except BaseException:
+            if os.path.exists(partial):
+                os.unlink(partial)
+            raise
+
+    def write_json(self, path: str, content: Any) -> None:
+        with self.create(path) as file:
+            file.write(json.dumps(content, indent=1, ensure_ascii=False).encode() + b"\n")
+
+    def remove(self, path: str) -> None:
+        """Delete a file of the store; nothing happens where it is not there."""
+        fs, root = files.filesystem(self.url)
+        try:
+            fs.rm_file(f"{root}/{path}")
+        except FileNotFoundError:
+            return
+
+    def sweep(self, path: str) -> None:
+        """Delete what killed writers of a local file left behind."""
+        if not files.is_local(self.url):
+            return
+        folder, name = os.path.split(os.path.join(files.local_path(self.url), path))
+        if not os.path.isdir(folder):
+            return
+        for entry in os.scandir(folder):
+            if entry.name.startswith(f".{name}.") and entry.name.endswith(_PARTIAL):
+                os.unlink(entry.path)
+
+    # ---- reading
+
+    def read_json(self, path: str) -> Any:
+        """The content of a JSON file, or None where it is not there.
+
+        Raises:
+            StoreError: it is there and is not JSON.
+        """
+        data = files.read_bytes(files.join(self.url, path))
+        if data is None:
+            return None
+        try:
+            return json.loads(data)
+        except ValueError as error:
+            raise StoreError(
+                f"cannot read {path} of store {self.url}: not JSON ({error}); "
+                f"delete the file and scan again"
+            ) from error
+
+    def manifest(self) -> dict[str, Any]:
+        """What the store was made by.
+
+        Raises:
+            StoreError: no store here, or one of another schema version.
+        """
+        content = self.read_json("manifest.json")
+        if not isinstance(content, dict):
+            raise StoreError(
+                f"no store at {self.url!r}: manifest.json is missing; "
+                f"make one with: madaudit scan INPUT -o {self.url}"
+            )
+        if content.get("schema") != SCHEMA_VERSION:
+            raise StoreError(
+                f"cannot read store {self.url}: schema {content.get('schema')!r}, this madaudit "
+                f"reads {SCHEMA_VERSION}; scan again into a new store"
+            )
+        return content
+
+    def marker(self, shard: str) -> dict[str, Any] | None:
+        """The done marker of a shard, whatever made it."""
+        content = self.read_json(marker_path(shard))
+        return content if isinstance(content, dict) else None
+
+    def quarantine(self, shard: str) -> dict[str, Any] | None:
+        """The quarantine entry of a shard."""
+        content = self.read_json(quarantine_path(shard))
+        return content if isinstance(content, dict) else None
+
+    def finished_shards(self) -> list[dict[str, Any]]:
+        """Markers of the shards that the manifest lists and its plan scanned, by name."""
+        manifest = self.manifest()
+        markers = []
+        for shard in manifest["shards"]:
+            marker = self.marker(shard)
+            if marker is not None and marker.get("fingerprint") == manifest["fingerprint"]:
+                markers.append(marker)
+        return markers
+
+    def row_batches(
+        self, shard: str, columns: Sequence[str] | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Rows of a shard in order, a row group at a time.
+
+        Raises:
+            StoreError: the file is missing or damaged.
+        """
+        path = scores_path(shard)
+        try:
+            with files.open_binary(files.join(self.url, path)) as file:
+                yield from pq.ParquetFile(file).iter_batches(columns=columns)
+        except (OSError, pa.ArrowException) as error:
+            raise StoreError(
+                f"cannot read {path} of store {self.url}: {error}; scan again with --retry-failed"
+            ) from error
+
+    def thumbnails(self, shard: str) -> dict[int, bytes]:
+        """Thumbnails of a shard by ordinal, JPEG; empty where none were kept."""
+        try:
+            with files.open_binary(files.join(self.url, thumbnails_path(shard))) as file:
+                table = pq.read_table(file)
+        except FileNotFoundError:
+            return {}
+        columns = table.to_pydict()
+        return dict(zip(columns["ordinal"], columns["jpeg"], strict=True))
+
+
+def scores_path(shard: str) -> str:
+    return f"scores/{shard}.parquet"
+
+
+def sketch_path(shard: str) -> str:
+    return f"sketches/{shard}.npz"
+
+
+def marker_path(shard: str) -> str:
+    return f"shards/{shard}.json"
+
+
+def quarantine_path(shard: str) -> str:
+    return f"quarantine/{shard}.json"
+
+
+def thumbnails_path(shard: str) -> str:
+    return f"thumbnails/{shard}.parquet"
