@@ -11,6 +11,7 @@ import dataclasses
 import difflib
 import importlib
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -74,6 +75,7 @@ def suggest(word: str, known: Mapping[str, Any] | list[str]) -> str:
     return f" (known: {', '.join(known) or 'none'}){hint}"
 
 
+@cache
 def _third_party(family: str) -> list[EntryPoint]:
     return list(entry_points(group=f"madaudit.{family}"))
 

@@ -166,6 +166,14 @@ class Store:
                 markers.append(marker)
         return markers
 
+    def columns(self) -> list[str]:
+        """Names of the columns of the store's rows; empty where no shard is finished."""
+        for shard in self.manifest()["shards"]:
+            if self.marker(shard) is not None:
+                with files.open_binary(files.join(self.url, scores_path(shard))) as file:
+                    return list(pq.ParquetFile(file).schema_arrow.names)
+        return []
+
     def row_batches(
         self, shard: str, columns: Sequence[str] | None = None
     ) -> Iterator[pa.RecordBatch]:

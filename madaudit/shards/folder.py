@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -43,7 +44,10 @@ class OpenFolder(OpenShard):
 
     def fetch(self, sample: Sample) -> bytes:
         path = self._shard.paths[sample.ordinal]
-        data = files.read_bytes(files.join(self._shard.uri, path))
+        try:
+            data = files.read_bytes(files.join(self._shard.uri, path))
+        except OSError:
+            data = None
         if data is None or len(data) != sample.size:
             raise ShardError(
                 f"cannot read {path!r} of {self._shard.name}: the file changed or is gone since "
@@ -59,7 +63,8 @@ class OpenFolder(OpenShard):
 
     def _sample(self, ordinal: int, path: str) -> Sample:
         uri = files.join(self._shard.uri, path)
-        key = path.rpartition(".")[0]
+        # A local name that is not UTF-8 holds surrogates, which no Parquet file takes.
+        key = path.rpartition(".")[0].encode("utf-8", "replace").decode()
         try:
             with files.open_binary(uri) as file:
                 data = file.read(MAX_IMAGE_BYTES + 1)
@@ -67,7 +72,7 @@ class OpenFolder(OpenShard):
             self.problems.append(Problem(f"cannot read {path!r}: {error}"))
             message = f"{type(error).__name__}: {error.strerror or error}"
             return Sample(ordinal, key, status="missing_image", error=message)
-        self._hash.update(f"{path}\0{len(data)}\0".encode())
+        self._hash.update(b"%b\0%d\0" % (os.fsencode(path), len(data)))
         self.position_bytes += len(data)
         if len(data) > MAX_IMAGE_BYTES:
             return Sample(
@@ -80,14 +85,21 @@ class OpenFolder(OpenShard):
 
     def _sidecar(self, uri: str) -> Sidecar:
         stem = uri.rpartition(".")[0]
-        text = _small_file(f"{stem}.txt")
+        text = self._small_file(f"{stem}.txt")
         caption = None if text is None else text.decode("utf-8", "replace")
-        record = _small_file(f"{stem}.json")
+        record = self._small_file(f"{stem}.json")
         if record is not None:
             return sidecar.from_json(record, caption)
         return NO_SIDECAR if caption is None else Sidecar(caption=caption)
 
-
-def _small_file(uri: str) -> bytes | None:
-    data = files.read_bytes(uri)
-    return data if data is not None and len(data) <= MAX_SIDECAR_BYTES else None
+    def _small_file(self, uri: str) -> bytes | None:
+        """A sidecar's bytes; None where there is none, it is too long or it cannot be read."""
+        try:
+            with files.open_binary(uri) as file:
+                data = file.read(MAX_SIDECAR_BYTES + 1)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            self.problems.append(Problem(f"cannot read a sidecar: {error}"))
+            return None
+        return data if len(data) <= MAX_SIDECAR_BYTES else None

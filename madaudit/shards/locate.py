@@ -65,6 +65,11 @@ def locate(inputs: Sequence[str]) -> Located:
     named: dict[str, tuple[str, Shard]] = {}
     for part in found:
         for shard in [*_tar_shards(part, root), *_virtual_shards(part, root)]:
+            if not _is_utf8(shard.name):
+                raise InputError(
+                    f"cannot name the shard {shard.name!r}: its path is not UTF-8, and rows hold "
+                    f"UTF-8 only; rename the file or folder"
+                )
             if shard.name in named:
                 raise InputError(
                     f"two inputs give the shard name {shard.name!r}: {named[shard.name][0]!r} "
@@ -73,6 +78,11 @@ def locate(inputs: Sequence[str]) -> Located:
             named[shard.name] = (part.given, shard)
     shards = tuple(named[name][1] for name in sorted(named))
     return Located(root, shards, sum(part.n_ignored for part in found))
+
+
+def _is_utf8(name: str) -> bool:
+    """Whether a local name came without bytes that Python keeps as surrogates."""
+    return name.encode("utf-8", "replace").decode() == name
 
 
 def _braces(given: str) -> list[str]:
@@ -88,10 +98,12 @@ def _find(pattern: str, given: str) -> _Found:
     try:
         if fs.isdir(path):
             return _sort_files(fs, given, path, list(fs.find(path, detail=True).values()))
-        if any(letter in path for letter in "*?["):
+        if fs.exists(path):
+            entries = [fs.info(path)]
+        elif any(letter in path for letter in "*?["):
             entries = list(fs.glob(path, detail=True).values())
         else:
-            entries = [fs.info(path)] if fs.exists(path) else []
+            entries = []
     except OSError as error:
         raise InputError(f"cannot list {pattern!r}: {error}") from error
     if not entries:
@@ -175,7 +187,7 @@ def _virtual_shards(part: _Found, root: str) -> list[Shard]:
         chunk = paths[start : start + FILES_PER_VIRTUAL_SHARD]
         identity = hashlib.sha256()
         for path, info in chunk:
-            identity.update(f"{path}\0{info.size_bytes}\0{info.version}\0".encode())
+            identity.update(os.fsencode(f"{path}\0{info.size_bytes}\0{info.version}\0"))
         shards.append(
             Shard(
                 name=f"{prefix}/images-{number:05d}" if prefix else f"images-{number:05d}",

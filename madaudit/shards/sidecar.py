@@ -68,10 +68,10 @@ def n_successes(data: bytes) -> int | None:
     """Samples that `_stats.json` says the shard holds; None where it does not say."""
     try:
         stats = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     count = stats.get("successes") if isinstance(stats, dict) else None
-    return count if isinstance(count, int) and count >= 0 else None
+    return count if type(count) is int and count >= 0 else None
 
 
 def _first(record: Mapping[str, Any], names: tuple[str, ...]) -> Any:
@@ -83,4 +83,7 @@ def _first(record: Mapping[str, Any], names: tuple[str, ...]) -> Any:
 
 
 def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
+    """The value if it is text; half a surrogate pair, which no Parquet file takes, becomes "?"."""
+    if not isinstance(value, str) or value.isascii():
+        return value if isinstance(value, str) else None
+    return value.encode("utf-8", "replace").decode("utf-8")

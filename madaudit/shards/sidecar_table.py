@@ -1,15 +1,13 @@
 """The Parquet file that img2dataset writes beside a shard, looked up by key.
 
 It holds every sample that was asked for, the failed downloads too, in an order that is not the
-archive's; so its keys are sorted once and searched. Memory: the columns of one shard.
+archive's; so its keys are indexed once. Memory: the columns of one shard.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -22,12 +20,11 @@ class SidecarTable:
 
     def __init__(self, table: pa.Table | None) -> None:
         self._table = table
-        self._keys: npt.NDArray[Any] = np.empty(0, dtype="U1")
-        self._rows: npt.NDArray[np.int64] = np.empty(0, dtype=np.int64)
-        if table is not None and table.num_rows:
-            keys = np.asarray(table.column("key").to_pylist(), dtype=str)
-            self._rows = np.argsort(keys, kind="stable")
-            self._keys = keys[self._rows]
+        self._rows: dict[str | None, int] = {}
+        if table is not None:
+            keys = table.column("key").cast(pa.string()).to_pylist()
+            for row, key in enumerate(keys):
+                self._rows.setdefault(key, row)
 
     @classmethod
     def open(cls, uri: str) -> SidecarTable:
@@ -36,18 +33,19 @@ class SidecarTable:
             with files.open_binary(uri) as file:
                 parquet = pq.ParquetFile(file)
                 names = parquet.schema_arrow.names
-                if "key" not in names:
+                if names.count("key") != 1:
                     return cls(None)
                 return cls(parquet.read([name for name in COLUMNS if name in names]))
-        except (OSError, pa.ArrowException):
+        except (OSError, ValueError, pa.ArrowException):  # ValueError: text that is not UTF-8
             return cls(None)
 
     def row(self, key: str) -> dict[str, Any] | None:
-        """The record of a key, or None."""
-        if self._table is None or not len(self._keys):
+        """The record of a key; None where there is none, or its text is not UTF-8."""
+        at = self._rows.get(key)
+        if at is None or self._table is None:
             return None
-        at = int(np.searchsorted(self._keys, key))
-        if at == len(self._keys) or self._keys[at] != key:
+        try:
+            record: dict[str, Any] = self._table.slice(at, 1).to_pylist()[0]
+        except UnicodeDecodeError:
             return None
-        record: dict[str, Any] = self._table.slice(int(self._rows[at]), 1).to_pylist()[0]
         return record

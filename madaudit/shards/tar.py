@@ -17,7 +17,7 @@ from madaudit.shards import files, sidecar
 from madaudit.shards.base import OpenShard, Problem, Reader
 from madaudit.shards.grouping import is_image, is_unsafe, split_name
 from madaudit.shards.sidecar_table import SidecarTable
-from madaudit.shards.walker import Member, Walker, Window
+from madaudit.shards.walker import BLOCK, Member, Walker, Window, checksum_holds
 from madaudit.types import NO_SIDECAR, Sample, Shard, Sidecar, Status
 
 # A web image is under 100 MB; a member beyond this is not one, and would have to be held whole.
@@ -44,7 +44,11 @@ class TarReader(Reader):
             file = files.open_binary(shard.uri)
         except OSError as error:
             raise ShardError(f"cannot open {shard.name}: {error}") from error
-        return OpenTar(shard, file)
+        try:
+            return OpenTar(shard, file)
+        except (OSError, ValueError) as error:  # fsspec's streams raise ValueError on seek
+            file.close()
+            raise ShardError(f"cannot open {shard.name}: {error}") from error
 
 
 class _Group:
@@ -72,8 +76,11 @@ class OpenTar(OpenShard):
         self._begin_walk()
         self._table: SidecarTable | None = None
         stem = shard.uri.removesuffix(".tar")
-        stats = files.read_bytes(f"{stem}_stats.json")
-        self.n_expected = None if stats is None else sidecar.n_successes(stats)
+        try:
+            stats = files.read_bytes(f"{stem}_stats.json")
+            self.n_expected = None if stats is None else sidecar.n_successes(stats)
+        except OSError as error:
+            self.problems.append(Problem(f"cannot read {stem}_stats.json: {error}"))
         self._table_uri = f"{stem}.parquet"
 
     def samples(self, wanted: Container[int] | None = None) -> Iterator[Sample]:
@@ -90,12 +97,18 @@ class OpenTar(OpenShard):
 
     def count(self) -> int:
         self._refuse_compressed()
-        n_samples = sum(1 for _ in self._groups(frozenset()))
+        try:
+            n_samples = sum(1 for _ in self._groups(frozenset()))
+        except OSError as error:
+            raise self._unreadable(error) from error
         self._begin_walk()
         return n_samples
 
     def fetch(self, sample: Sample) -> bytes:
-        data = bytes(self._walker.window.read(sample.offset, sample.size))
+        try:
+            data = bytes(self._walker.window.read(sample.offset, sample.size))
+        except OSError as error:
+            raise self._unreadable(error) from error
         if len(data) < sample.size:
             raise ShardError(
                 f"cannot read sample {sample.ordinal} of {self._shard.name}: the file is shorter "
@@ -150,7 +163,8 @@ class OpenTar(OpenShard):
             group.n_images += 1
             if group.image is None:
                 group.image = member
-                self._read_image(group, member, is_wanted)
+                if group.status != "unsafe_member":
+                    self._read_image(group, member, is_wanted)
         elif (
             is_wanted and field in ("json", "txt", "caption") and member.size <= MAX_SIDECAR_BYTES
         ):
@@ -203,8 +217,17 @@ class OpenTar(OpenShard):
         self._hash.update(b"".join(self._walker.headers))
         self._walker.headers.clear()
 
+    def _unreadable(self, error: OSError) -> ShardError:
+        window = self._walker.window
+        return ShardError(f"cannot read {self._shard.name}: {error}", offset=window.start)
+
     def _refuse_compressed(self) -> None:
-        start = bytes(self._walker.window.read(0, 8))
+        try:
+            start = bytes(self._walker.window.read(0, BLOCK))
+        except OSError as error:
+            raise self._unreadable(error) from error
+        if len(start) == BLOCK and checksum_holds(start):
+            return  # a member's name may begin as a compressed file does
         for magic, name in _COMPRESSED.items():
             if start.startswith(magic):
                 raise ShardError(

@@ -21,6 +21,7 @@ BLOCK = 512
 WINDOW_BYTES = 1 << 20
 # A pax or long-name header holds a path and a few numbers; tar itself writes under 64 KiB.
 MAX_EXTENSION_BYTES = 1 << 20
+_MAX_DIGITS = 20
 _ADLER = 65521
 _BLANK = b" " * 8
 _REFUSED = {
@@ -32,6 +33,10 @@ _REFUSED = {
     0x53: "sparse file",
 }
 _SPARSE = 0x53
+_DIRECTORY = 0x35
+_EXTENSIONS = b"xgLK"
+# Links, devices, directories and pipes: whatever size their header states, no content follows.
+_NO_CONTENT = b"123456"
 
 
 class Member(NamedTuple):
@@ -91,7 +96,8 @@ class Walker:
 
     Attributes:
         problems: what is wrong with the archive, with its byte.
-        headers: the header blocks walked since the caller last emptied the list.
+        headers: the header blocks walked since the caller last emptied the list, and the
+            contents of those that name or measure another entry.
         end: byte at which the walk stopped.
     """
 
@@ -112,39 +118,38 @@ class Walker:
             if len(block) < BLOCK or (block[0] == 0 and not any(block)):
                 self._finish(position, block)
                 return
-            if not _checksum_holds(block):
+            size = _number(block[124:136]) if checksum_holds(block) else None
+            if size is None:
                 position = self._resume_after(position)
                 local = {}
                 continue
             self.headers.append(block)
             kind = block[156]
-            size = _number(block[124:136])
-            if size is None:
-                position = self._resume_after(position)
-                continue
             content = position + BLOCK
-            if kind in b"xgLK":
+            if kind in _EXTENSIONS:
+                if content + size > self._size_bytes:
+                    self._report_cut("an extension header", content, size)
+                    return
                 local = self._extension(kind, content, size, local)
                 position = content + _padded(size)
                 continue
-            size = _overridden_size(size, local, self._global)
+            size = 0 if kind in _NO_CONTENT else _overridden_size(size, local, self._global)
             if kind == _SPARSE:
                 content = self._behind_sparse_map(content, block[482])
-            if kind in _REFUSED or "GNU.sparse.major" in local or "GNU.sparse.map" in local:
-                what = _REFUSED.get(kind, "sparse file")
-                yield Member(self._name(block, local), content, 0, what)
-                size = 0 if kind in b"12346" else size
-            elif kind != 0x35:
-                yield Member(self._name(block, local), content, size, None)
+            name = self._name(block, local)
+            if kind in _REFUSED or any(key.startswith("GNU.sparse.") for key in local):
+                yield Member(name, content, 0, _REFUSED.get(kind, "sparse file"))
+            elif kind != _DIRECTORY:
+                yield Member(name, content, size, None)
             position = content + _padded(size)
-            self.end = position
+            self.end = min(position, self._size_bytes)
             local = {}
             if content + size > self._size_bytes:
-                self._report_cut(block, content, size)
+                self._report_cut(f"member {name[:200]!r}", content, size)
                 return
 
     def _name(self, block: bytes, local: dict[str, str]) -> str:
-        name = local.get("path") or self._global.get("path")
+        name = local.get("GNU.sparse.name") or local.get("path") or self._global.get("path")
         if name:
             return name
         text = block[: block.index(0) if block[99] == 0 else 100].split(b"\0", 1)[0]
@@ -162,8 +167,9 @@ class Walker:
             )
             return local
         data = bytes(self.window.read(content, size))
+        self.headers.append(data)
         if kind == 0x4C:
-            return {**local, "path": data.rstrip(b"\0").decode("utf-8", "replace")}
+            return {**local, "path": data.split(b"\0", 1)[0].decode("utf-8", "replace")}
         if kind == 0x4B:
             return local
         records = _pax_records(data)
@@ -180,40 +186,41 @@ class Walker:
             is_extended = block[504] if len(block) == BLOCK else 0
         return content
 
-    def _report_cut(self, block: bytes, content: int, size: int) -> None:
+    def _report_cut(self, what: str, content: int, size: int) -> None:
         held = max(self._size_bytes - content, 0)
-        name = self._name(block, {})[:200]
         self.problems.append(
-            Problem(f"cut inside member {name!r}: {held} of {size} bytes", content + held)
+            Problem(f"cut inside {what}: {held} of {size} bytes", self._size_bytes)
         )
         self.end = self._size_bytes
 
     def _finish(self, position: int, block: bytes) -> None:
         """Say what the end of the archive looks like."""
-        self.end = position
+        self.end = min(position, self._size_bytes)
+        cut = self.end + len(block)
         if len(block) == BLOCK:
             self._look_behind_the_end(position)
-        elif position == 0 and not block:
+        elif cut == 0:
             self.problems.append(Problem("the file is empty: not even an end-of-archive mark", 0))
         elif block:
             self.problems.append(
-                Problem(f"cut inside a header: {len(block)} of {BLOCK} bytes", position)
+                Problem(f"cut inside a header: {len(block)} of {BLOCK} bytes", cut)
             )
         else:
             self.problems.append(
-                Problem("no end-of-archive mark: members after this byte may be lost", position)
+                Problem("no end-of-archive mark: members after this byte may be lost", cut)
             )
 
     def _look_behind_the_end(self, position: int) -> None:
         """Report bytes behind the mark: `cat a.tar b.tar` hides every sample of b."""
         probe = position
         while chunk := self.window.read(probe, WINDOW_BYTES):
-            if any(chunk):
+            rest = bytes(chunk).lstrip(b"\0")
+            if rest:
                 self.problems.append(
                     Problem(
                         "data behind the end-of-archive mark was not read "
                         "(archives joined end to end?)",
-                        probe,
+                        probe + len(chunk) - len(rest),
                     )
                 )
                 return
@@ -225,7 +232,7 @@ class Walker:
         while True:
             block = bytes(self.window.read(probe, BLOCK))
             at_end = len(block) < BLOCK
-            if at_end or (block[257:262] == b"ustar" and _checksum_holds(block)):
+            if at_end or (block[257:262] == b"ustar" and checksum_holds(block)):
                 lost = probe - position
                 self.problems.append(
                     Problem(f"no valid tar header here; {lost} bytes skipped", position)
@@ -234,7 +241,7 @@ class Walker:
             probe += BLOCK
 
 
-def _checksum_holds(block: bytes) -> bool:
+def checksum_holds(block: bytes) -> bool:
     """Whether the header's checksum field equals the sum of its bytes, the field as spaces.
 
     adler32's low half is 1 + the sum of the bytes modulo 65521, at a tenth of `sum`'s cost.
@@ -255,15 +262,16 @@ def _number(field: bytes) -> int | None:
     if field[0] & 0x80:
         value = int.from_bytes(field, "big") & ((1 << 95) - 1)
         return value if field[0] == 0x80 else None
+    text = field.lstrip(b" \0").split(b"\0", 1)[0].strip() or b"0"
     try:
-        return int(field.strip(b" \0") or b"0", 8)
+        return int(text, 8) if text.isdigit() else None  # int takes a sign, "_" and "0o" too
     except ValueError:
         return None
 
 
 def _overridden_size(size: int, local: dict[str, str], shared: dict[str, str]) -> int:
     text = local.get("size") or shared.get("size")
-    return int(text) if text and text.isdecimal() else size
+    return int(text) if text and text.isdecimal() and len(text) <= _MAX_DIGITS else size
 
 
 def _padded(size: int) -> int:
@@ -280,7 +288,7 @@ def _pax_records(data: bytes) -> dict[str, str]:
         length = int(digits)
         record = data[len(digits) + 1 : length]
         key, equals, value = record.partition(b"=")
-        if not equals or not record.endswith(b"\n"):
+        if length > len(data) or not equals or not record.endswith(b"\n"):
             break
         records[key.decode("utf-8", "replace")] = value[:-1].decode("utf-8", "replace")
         data = data[length:]

@@ -17,7 +17,8 @@ from madaudit.detectors.provenance.manifest_store import Manifest, read_store
 from madaudit.detectors.provenance.source_types import CLASSES, name_of
 from madaudit.types import Detail, Label
 
-_MAX_CHAIN = 16
+# Manifests judged of one store; each save of an edited image adds one.
+_MAX_MANIFESTS = 300
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,9 @@ class Claim:
     source_type: str | None = None
 
 
+_SILENT = Claim(None, "says nothing about how the image was made")
+
+
 def judge(manifests: tuple[Manifest, ...]) -> Claim:
     """The active manifest's claim, that of its parent taken over where it was opened.
 
@@ -81,19 +85,28 @@ def judge(manifests: tuple[Manifest, ...]) -> Claim:
     ChatGPT writes it.
     """
     by_label = {manifest.label: manifest for manifest in manifests}
-    return _judge(manifests[-1], by_label, _MAX_CHAIN)
+    return _judge(manifests[-1], by_label, {})
 
 
-def _judge(manifest: Manifest, by_label: dict[str, Manifest], depth: int) -> Claim:
+def _judge(manifest: Manifest, by_label: dict[str, Manifest], judged: dict[str, Claim]) -> Claim:
+    """One manifest's claim; each is judged once, and one still under way says nothing."""
+    if manifest.label in judged or len(judged) >= _MAX_MANIFESTS:
+        return judged.get(manifest.label, _SILENT)
+    judged[manifest.label] = _SILENT
+    judged[manifest.label] = claim = _weigh(manifest, by_label, judged)
+    return claim
+
+
+def _weigh(manifest: Manifest, by_label: dict[str, Manifest], judged: dict[str, Claim]) -> Claim:
     own = _own_claim(manifest)
     if own is not None and own.label == "synthetic":
         return own
     found = own
     for ingredient in manifest.ingredients:
         source = by_label.get(ingredient.manifest or "")
-        if source is None or source is manifest or depth == 0:
+        if source is None:
             continue
-        inherited = _judge(source, by_label, depth - 1)
+        inherited = _judge(source, by_label, judged)
         is_whole = ingredient.relationship == "parentOf" or (
             not manifest.actions and len(manifest.ingredients) == 1
         )
@@ -106,7 +119,7 @@ def _judge(manifest: Manifest, by_label: dict[str, Manifest], depth: int) -> Cla
                 inherited.model,
                 inherited.source_type,
             )
-    return found or Claim(None, "says nothing about how the image was made")
+    return found or _SILENT
 
 
 def _own_claim(manifest: Manifest) -> Claim | None:

@@ -18,7 +18,9 @@ from madaudit.detectors.provenance.xmp import COMFY, read_properties
 from madaudit.types import Detail, Label
 
 _PREFIX = re.compile(r"^\s*(prompt|workflow)\s*:\s*(?=\{)", re.IGNORECASE)
+_NO_LETTER = re.compile(r"[^a-z]")
 _EXIF_TAGS = ("UserComment", "ImageDescription", "Make", "Model")
+_WORKFLOW_KEYS = frozenset({"links", "last_node_id", "state"})
 _MODEL_INPUTS = ("ckpt_name", "unet_name", "model_name", "gguf_name", "model")
 # The largest graph seen has 500 nodes; ComfyUI itself slows down at a few thousand.
 _MAX_NODES = 20_000
@@ -75,9 +77,14 @@ def _nodes(text: str) -> list[_Node]:
         return []
     for key in ("prompt", "workflow"):
         inner = value.get(key)
-        if isinstance(inner, dict):
-            return _prompt_nodes(inner) or _workflow_nodes(inner)
-    return _prompt_nodes(value) or _workflow_nodes(value)
+        nodes = _graph_nodes(inner) if isinstance(inner, dict) else []
+        if nodes:
+            return nodes
+    return _graph_nodes(value)
+
+
+def _graph_nodes(graph: dict[str, Any]) -> list[_Node]:
+    return _prompt_nodes(graph) or _workflow_nodes(graph)
 
 
 def _prompt_nodes(graph: dict[str, Any]) -> list[_Node]:
@@ -91,7 +98,8 @@ def _prompt_nodes(graph: dict[str, Any]) -> list[_Node]:
 
 def _workflow_nodes(graph: dict[str, Any]) -> list[_Node]:
     listed = graph.get("nodes")
-    if not isinstance(listed, list):
+    # Other programs list nodes with a type as well; ComfyUI's carry links or counters.
+    if not isinstance(listed, list) or not _WORKFLOW_KEYS & graph.keys():
         return []
     return [
         _Node(node["type"], {})
@@ -143,17 +151,19 @@ def _label(nodes: list[_Node]) -> tuple[Label, str]:
     """What the graph does to pixels.
 
     A graph without an image loader makes all of its pixels. With one: inpainting nodes keep a
-    photo's pixels outside the mask; a sampler remakes all; an upscaling model alone, or nothing
-    known, leaves the picture's content a photo's.
+    photo's pixels outside the mask; a sampler remakes all; a detailer repaints faces; an upscaling
+    model alone, or nothing known, leaves the picture's content a photo's.
     """
-    kinds = {node.kind.lower() for node in nodes}
-    loads = any("loadimage" in kind for kind in kinds)
-    if not loads:
+    # "Image Load" and "LoadImage" are loaders alike, of two packs of nodes.
+    kinds = {_NO_LETTER.sub("", node.kind.lower()) for node in nodes}
+    if not any("loadimage" in kind or "imageload" in kind for kind in kinds):
         return "synthetic", "text-to-image graph"
     if any("inpaint" in kind or "setlatentnoisemask" in kind for kind in kinds):
         return "composite", "inpainting graph"
-    if any("sampler" in kind or "detailer" in kind for kind in kinds):
+    if any("sampler" in kind for kind in kinds):
         return "synthetic", "image-to-image graph"
+    if any("detailer" in kind for kind in kinds):
+        return "composite", "graph that repaints parts of an image"
     if any("upscale" in kind for kind in kinds):
         return "composite", "graph that enlarges an image by a model"
     return "composite", "graph that edits an image"

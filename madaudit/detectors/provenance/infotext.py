@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 
 _STEPS = re.compile(r"(?:^|\n)Steps: \d+, ")
-_PAIR = re.compile(r'\s*([\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
+# Names are bounded: unbounded, a run of spaces costs the cube of its length.
+_PAIR = re.compile(r'([\w \-/]{1,64}):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
 _REQUIRED = ("Sampler", "CFG scale", "Seed")
 # A prompt can be long; its parameters are in the last few kilobytes.
 _MAX_TAIL = 1 << 16

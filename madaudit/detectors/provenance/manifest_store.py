@@ -109,7 +109,7 @@ def _actions(assertion: dict[Any, Any]) -> list[Action]:
     listed = assertion.get("actions")
     return [
         Action(
-            str(action.get("action", "")),
+            _text(action.get("action")) or "",
             _text(action.get("digitalSourceType")),
             _agent(action.get("softwareAgent")),
         )
@@ -122,7 +122,7 @@ def _agent(agent: Any) -> str | None:
     if isinstance(agent, dict):
         version = agent.get("version")
         name = _text(agent.get("name"))
-        return f"{name} {version}" if name and version else name
+        return one_line(f"{name} {version}") if name and version else name
     return _text(agent)
 
 

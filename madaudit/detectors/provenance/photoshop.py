@@ -21,6 +21,6 @@ def iptc_resource(data: bytes) -> bytes | None:
         size = int.from_bytes(data[position : position + 4], "big")
         position += 4
         if kind == _IPTC:
-            return data[position : position + size]
+            return data[position : position + size] or None
         position += size + (size & 1)
     return None

@@ -55,12 +55,11 @@ def _read_ifd(data: bytes, order: str, at: int, tags: dict[str, str]) -> list[in
         tag, kind, count, value = struct.unpack_from(order + "HHII", data, entry)
         if tag == _EXIF_IFD:
             pointers.append(value)
-        elif tag in _NAMES:
+        elif tag in _NAMES and _NAMES[tag] not in tags:
             size = _SIZES.get(kind, 0) * count
             start = entry + 8 if size <= 4 else value
             if 0 < size <= _MAX_VALUE_BYTES and start + size <= len(data):
-                text = _text(_NAMES[tag], data[start : start + size], order)
-                tags.setdefault(_NAMES[tag], text)
+                tags[_NAMES[tag]] = _text(_NAMES[tag], data[start : start + size], order)
     return pointers
 
 

@@ -27,7 +27,7 @@ def read_properties(packet: bytes) -> dict[tuple[str, str], str]:
     """Simple properties of the image by (namespace, name).
 
     Args:
-        packet: the XMP packet, UTF-8, -16 or -32, padding included.
+        packet: the XMP packet, UTF-8 (what JPEG, PNG and WebP prescribe), padding included.
 
     Raises:
         MalformedError: not XML, or XML that uses what XMP forbids.

@@ -7,7 +7,7 @@ for bit whatever engine and number of workers; an engine sees tasks, never image
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import ClassVar, NamedTuple
 
 from madaudit.scanning.plan import Plan
@@ -35,7 +35,9 @@ class Engine(ABC):
     name: ClassVar[str]
 
     @abstractmethod
-    def run(self, plan: Plan, tasks: Sequence[ShardTask], store: Store) -> Iterator[Event]:
+    def run(
+        self, plan: Plan, tasks: Sequence[ShardTask], store: Store
+    ) -> Generator[Event, None, None]:
         """Scan all tasks, yielding news; closing the iterator stops the scan.
 
         Raises:

@@ -13,7 +13,7 @@ import multiprocessing
 import os
 import signal
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -58,7 +58,9 @@ class PoolEngine(Engine):
         if self.workers < 1:
             raise OptionError(f"--workers is {self.workers}; at least 1 is needed")
 
-    def run(self, plan: Plan, tasks: Sequence[ShardTask], store: Store) -> Iterator[Event]:
+    def run(
+        self, plan: Plan, tasks: Sequence[ShardTask], store: Store
+    ) -> Generator[Event, None, None]:
         pool = _Pool(plan, store, min(self.workers, max(len(tasks), 1)))
         try:
             yield from pool.run(tasks)
@@ -102,7 +104,7 @@ class _Pool:
         self._workers = [_Worker(plan, store, self._slots, i) for i in range(n_workers)]
         self._deaths: dict[str, int] = {}
 
-    def run(self, tasks: Sequence[ShardTask]) -> Iterator[Event]:
+    def run(self, tasks: Sequence[ShardTask]) -> Generator[Event, None, None]:
         waiting = deque(tasks)
         n_open = len(tasks)
         while n_open:

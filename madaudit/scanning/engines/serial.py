@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -20,7 +20,9 @@ class SerialEngine(Engine):
 
     name: ClassVar[str] = "serial"
 
-    def run(self, plan: Plan, tasks: Sequence[ShardTask], store: Store) -> Iterator[Event]:
+    def run(
+        self, plan: Plan, tasks: Sequence[ShardTask], store: Store
+    ) -> Generator[Event, None, None]:
         job = Job.prepare(plan, store)
         watch = Watch([0.0] * WIDTH, plan.image_timeout_s)
         for task in tasks:

@@ -15,6 +15,7 @@ from madaudit.detectors.provenance.containers.base import (
     Block,
     Container,
 )
+from madaudit.errors import MalformedError
 
 _BRANDS = {
     b"avif": "avif",
@@ -30,6 +31,8 @@ _BRANDS = {
 }
 _C2PA_UUID = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 _MAX_ITEMS = 4096
+# Stretches of all items together; a photo in tiles has one per tile.
+_MAX_EXTENTS = 1 << 16
 
 
 class _Box(NamedTuple):
@@ -55,7 +58,7 @@ def parse_bmff(image: memoryview) -> Container:
     size: tuple[int, int] | None = None
     end = len(image)
     last = 0
-    problem = None
+    problem: str | None = None
     for box in _boxes(image, 0, end):
         last = box.end
         if box.end > end:
@@ -64,13 +67,17 @@ def parse_bmff(image: memoryview) -> Container:
             break
         if box.kind == b"meta":
             size = _size(image, box)
-            blocks += _items(image, box)
+            try:
+                blocks += _items(image, box)
+            except MalformedError as error:
+                problem = str(error)
         elif box.kind == b"uuid":
             blocks += _manifest(image, box)
+    is_cut = last > end or end - 8 < last < end
     if last < end:
-        problem = f"no box header at byte {last}"
+        problem = f"no box header at byte {last}: ends at byte {end}"
     width, height = size or (None, None)
-    return Container(name, width, height, tuple(blocks), is_complete=last <= end, problem=problem)
+    return Container(name, width, height, tuple(blocks), is_complete=not is_cut, problem=problem)
 
 
 def _format(image: memoryview) -> str:
@@ -105,7 +112,12 @@ def _boxes(image: memoryview, start: int, end: int) -> Iterator[_Box]:
 
 
 def _children(image: memoryview, box: _Box, skip: int) -> dict[bytes, _Box]:
-    return {child.kind: child for child in _boxes(image, box.start + skip, box.end)}
+    """Boxes inside a box by kind; one that reaches beyond it is left out."""
+    return {
+        child.kind: child
+        for child in _boxes(image, box.start + skip, box.end)
+        if child.end <= box.end
+    }
 
 
 def _size(image: memoryview, meta: _Box) -> tuple[int, int] | None:
@@ -137,7 +149,11 @@ def _manifest(image: memoryview, box: _Box) -> list[Block]:
 
 
 def _items(image: memoryview, meta: _Box) -> list[Block]:
-    """EXIF and XMP items."""
+    """EXIF and XMP items.
+
+    Raises:
+        MalformedError: together they are larger than one block may be.
+    """
     children = _children(image, meta, 4)
     if b"iinf" not in children or b"iloc" not in children:
         return []
@@ -147,11 +163,14 @@ def _items(image: memoryview, meta: _Box) -> list[Block]:
         return []
     places = _item_places(image, children[b"iloc"], children.get(b"idat"))
     blocks = []
+    left = MAX_BLOCK_BYTES
     for item, kind in wanted.items():
-        data = b"".join(
-            bytes(image[extent.offset : extent.offset + extent.length])
-            for extent in places.get(item, [])
-        )
+        # Stretches may overlap, so a small file can announce a large item.
+        extents = places.get(item, [])
+        left -= sum(extent.length for extent in extents)
+        if left < 0:
+            raise MalformedError(f"EXIF and XMP items of more than {MAX_BLOCK_BYTES} bytes")
+        data = b"".join(image[extent.offset : extent.offset + extent.length] for extent in extents)
         if kind == "exif" and len(data) > 4:
             # The item begins with the offset of the TIFF header, usually behind "Exif\0\0".
             skip = 4 + int.from_bytes(data[:4], "big")
@@ -163,11 +182,15 @@ def _items(image: memoryview, meta: _Box) -> list[Block]:
 
 def _item_kinds(image: memoryview, iinf: _Box) -> dict[int, str]:
     """Item numbers to "exif", "xmp" or ""."""
+    if iinf.end - iinf.start < 6:
+        return {}
     version = image[iinf.start]
     entries = iinf.start + (6 if version == 0 else 8)
     kinds: dict[int, str] = {}
     for box in _boxes(image, entries, iinf.end):
-        if box.kind != b"infe" or len(kinds) >= _MAX_ITEMS or box.end - box.start < 12:
+        if box.kind != b"infe" or len(kinds) >= _MAX_ITEMS:
+            continue
+        if box.end > iinf.end or box.end - box.start < 12:
             continue
         wide = image[box.start] == 3
         number = int.from_bytes(image[box.start + 4 : box.start + (8 if wide else 6)], "big")
@@ -181,36 +204,40 @@ def _item_kinds(image: memoryview, iinf: _Box) -> dict[int, str]:
 
 def _item_places(image: memoryview, iloc: _Box, idat: _Box | None) -> dict[int, list[_Extent]]:
     """Item numbers to the stretches of the file that hold them."""
-    data = bytes(image[iloc.start : iloc.end])
-    version = data[0]
-    sizes = (data[4] >> 4, data[4] & 15, data[5] >> 4, data[5] & 15 if version else 0)
-    offset_size, length_size, base_size, index_size = sizes
-    at = 6
+    fields = _Fields(bytes(image[iloc.start : iloc.end]))
+    version = fields.take(1)
+    fields.take(3)
+    sizes = fields.take(2)
+    offset_size, length_size, base_size = sizes >> 12, sizes >> 8 & 15, sizes >> 4 & 15
+    index_size = sizes & 15 if version else 0
     width = 4 if version == 2 else 2
-    n_items = int.from_bytes(data[at : at + width], "big")
-    at += width
     places: dict[int, list[_Extent]] = {}
-    for _ in range(min(n_items, _MAX_ITEMS)):
-        number = int.from_bytes(data[at : at + width], "big")
-        at += width
-        method = 0
-        if version:
-            method = data[at + 1] & 15 if at + 1 < len(data) else 0
-            at += 2
-        at += 2
-        base = int.from_bytes(data[at : at + base_size], "big")
-        at += base_size
-        n_extents = int.from_bytes(data[at : at + 2], "big")
-        at += 2
-        start = base + (idat.start if method == 1 and idat else 0)
+    n_left = _MAX_EXTENTS
+    for _ in range(min(fields.take(width), _MAX_ITEMS)):
+        number = fields.take(width)
+        method = fields.take(2) & 15 if version else 0
+        fields.take(2)
+        base = fields.take(base_size) + (idat.start if method == 1 and idat else 0)
+        n_extents = min(fields.take(2), n_left)
+        n_left -= n_extents
         extents = []
-        for _ in range(min(n_extents, _MAX_ITEMS)):
-            at += index_size
-            offset = int.from_bytes(data[at : at + offset_size], "big")
-            at += offset_size
-            length = int.from_bytes(data[at : at + length_size], "big")
-            at += length_size
-            extents.append(_Extent(start + offset, min(length, MAX_BLOCK_BYTES)))
+        for _ in range(n_extents):
+            fields.take(index_size)
+            offset = fields.take(offset_size)
+            extents.append(_Extent(base + offset, fields.take(length_size)))
         if method in (0, 1):
             places[number] = extents
     return places
+
+
+class _Fields:
+    """Big-endian numbers one after the other; 0 behind the end."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+
+    def take(self, n_bytes: int) -> int:
+        value = int.from_bytes(self._data[self._at : self._at + n_bytes], "big")
+        self._at += n_bytes
+        return value

@@ -6,7 +6,12 @@ XMP); Photoshop File Formats, "Image Resource Blocks" (APP13); C2PA 2.2, A.3.1 (
 
 from __future__ import annotations
 
-from madaudit.detectors.provenance.containers.base import MAX_BLOCK_BYTES, Block, Container
+from madaudit.detectors.provenance.containers.base import (
+    MAX_BLOCK_BYTES,
+    MAX_PARTS,
+    Block,
+    Container,
+)
 from madaudit.detectors.provenance.photoshop import iptc_resource
 
 _EXIF = b"Exif\0\0"
@@ -28,8 +33,8 @@ def parse_jpeg(image: memoryview) -> Container:
     position = 2
     width = height = None
     kept: list[tuple[int, bytes]] = []
-    problem = None
-    while True:
+    problem: str | None = None
+    for _ in range(MAX_PARTS):
         if position + 4 > end:
             problem = f"cut inside the header: ends at byte {end}"
             break
@@ -52,6 +57,8 @@ def parse_jpeg(image: memoryview) -> Container:
             height = (image[position + 5] << 8) | image[position + 6]
             width = (image[position + 7] << 8) | image[position + 8]
         position += 2 + length
+    else:
+        problem = f"more than {MAX_PARTS} segments"
     is_cut = problem is not None and "ends at byte" in problem
     if problem is None and not _has_end(image, position):
         problem, is_cut = "no end-of-image marker", True
@@ -104,7 +111,8 @@ def _blocks(kept: list[tuple[int, bytes]]) -> tuple[Block, ...]:
 def _manifests(segments: list[bytes]) -> list[Block]:
     """JUMBF boxes from APP11: common identifier, box number (2), packet number (4), LBox, TBox.
 
-    Packets of one box must be numbered without gaps; each repeats the box's own header.
+    Packets of one box must be numbered without gaps; each repeats the box's own header. Other
+    standards keep JUMBF of their own there, so only a superbox of C2PA's type is taken.
     """
     packets: dict[bytes, list[bytes]] = {}
     for data in segments:
@@ -115,6 +123,11 @@ def _manifests(segments: list[bytes]) -> list[Block]:
         header = 16 if data[8:12] == b"\0\0\0\1" else 8
         if number == len(box) + 1:
             box.append(data[8:] if number == 1 else data[8 + header :])
-    return [
-        Block("c2pa", "JPEG APP11 JUMBF", b"".join(parts)) for parts in packets.values() if parts
-    ]
+    boxes = [b"".join(parts) for parts in packets.values() if parts]
+    return [Block("c2pa", "JPEG APP11 JUMBF", box) for box in boxes if _is_c2pa(box)]
+
+
+def _is_c2pa(box: bytes) -> bool:
+    """Whether the type in the description of a superbox is that of a C2PA store."""
+    header = 16 if box[:4] == b"\0\0\0\1" else 8
+    return box[header + 8 : header + 12] == b"c2pa"

@@ -18,6 +18,13 @@ def parse_other(image: memoryview) -> Container | None:
         height = int.from_bytes(start[8:10], "little")
     elif start[:2] == b"BM" and len(start) >= 26 and start[6:10] == b"\0\0\0\0":
         name = "bmp"
+        if start[14] == 12:  # the header of OS/2
+            return Container(
+                name,
+                int.from_bytes(start[18:20], "little"),
+                int.from_bytes(start[20:22], "little"),
+                is_readable=False,
+            )
         width = int.from_bytes(start[18:22], "little", signed=True)
         height = abs(int.from_bytes(start[22:26], "little", signed=True))
     elif start[:4] in (b"II*\0", b"MM\0*"):

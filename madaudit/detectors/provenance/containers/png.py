@@ -16,6 +16,7 @@ from madaudit.detectors.provenance.containers.base import (
     Block,
     Container,
 )
+from madaudit.errors import MalformedError
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _KEPT = frozenset({b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"caBX"})
@@ -30,6 +31,7 @@ def parse_png(image: memoryview) -> Container:
     position = 8
     blocks: list[Block] = []
     damaged: str | None = None
+    n_text = 0
     for _ in range(MAX_PARTS):
         if position + 12 > end:
             return _cut(width, height, blocks, f"ends at byte {end} before IEND")
@@ -42,15 +44,14 @@ def parse_png(image: memoryview) -> Container:
         if kind == b"IHDR" and length >= 8:
             width = int.from_bytes(image[body : body + 4], "big")
             height = int.from_bytes(image[body + 4 : body + 8], "big")
-        elif kind in _KEPT and length <= MAX_BLOCK_BYTES:
-            data = bytes(image[body : body + length])
-            stored = int.from_bytes(image[body + length : body + length + 4], "big")
-            if zlib.crc32(kind + data) == stored:
-                blocks += _block(kind, data)
-            else:
-                damaged = f"chunk {kind.decode()} at byte {position}: wrong CRC, not read"
         elif kind in _KEPT:
-            damaged = f"chunk {kind.decode()} of {length} bytes was not read"
+            try:
+                found = _read(kind, image[body : body + length + 4], MAX_TEXT_BYTES - n_text)
+            except MalformedError as error:
+                damaged = f"chunk {kind.decode()} at byte {position}: {error}, not read"
+            else:
+                blocks += found
+                n_text += sum(len(block.text) + len(block.data) for block in found)
         elif kind == b"IEND":
             return Container("png", width, height, tuple(blocks), problem=damaged)
         position = body + length + 4
@@ -61,7 +62,26 @@ def _cut(width: int | None, height: int | None, blocks: list[Block], problem: st
     return Container("png", width, height, tuple(blocks), is_complete=False, problem=problem)
 
 
-def _block(kind: bytes, data: bytes) -> list[Block]:
+def _read(kind: bytes, chunk: memoryview, limit: int) -> list[Block]:
+    """The block of a chunk's data and CRC.
+
+    Args:
+        kind: the chunk's type.
+        chunk: its data, and the four bytes of its CRC.
+        limit: bytes that its text may take up, decompressed.
+
+    Raises:
+        MalformedError: the CRC is wrong, or a limit is exceeded.
+    """
+    if len(chunk) - 4 > MAX_BLOCK_BYTES:
+        raise MalformedError(f"{len(chunk) - 4} bytes, at most {MAX_BLOCK_BYTES} are read")
+    data = bytes(chunk[:-4])
+    if zlib.crc32(kind + data) != int.from_bytes(chunk[-4:], "big"):
+        raise MalformedError("wrong CRC")
+    return _block(kind, data, limit)
+
+
+def _block(kind: bytes, data: bytes, limit: int) -> list[Block]:
     """The block that a metadata chunk holds; none where it breaks its own rules."""
     if kind == b"eXIf":
         return [Block("exif", "PNG eXIf", data.removeprefix(b"Exif\0\0"))]
@@ -75,9 +95,9 @@ def _block(kind: bytes, data: bytes) -> list[Block]:
     if kind == b"tEXt":
         text: bytes | None = rest
     elif kind == b"zTXt":
-        text = _inflate(rest[1:]) if rest[:1] == b"\0" else None
+        text = _inflate(rest[1:], limit) if rest[:1] == b"\0" else None
     else:
-        text = _international(rest)
+        text = _international(rest, limit)
     return [] if text is None else [_text_block(kind, keyword, where, text)]
 
 
@@ -99,7 +119,7 @@ def _text_block(kind: bytes, keyword: str, where: str, text: bytes) -> Block:
     return Block("text", where, keyword=keyword, text=value)
 
 
-def _international(rest: bytes) -> bytes | None:
+def _international(rest: bytes, limit: int) -> bytes | None:
     """The text of an iTXt chunk: flag, method, language, translated keyword, text."""
     if len(rest) < 2:
         return None
@@ -108,17 +128,24 @@ def _international(rest: bytes) -> bytes | None:
     _, second, text = rest.partition(b"\0")
     if not first or not second or (is_compressed and method):
         return None
-    return _inflate(text) if is_compressed else text
+    return _inflate(text, limit) if is_compressed else text
 
 
-def _inflate(data: bytes) -> bytes | None:
-    """Decompressed text, or None where it is damaged or would exceed the limit."""
+def _inflate(data: bytes, limit: int) -> bytes | None:
+    """Decompressed text, or None where it is damaged.
+
+    Raises:
+        MalformedError: it would exceed the limit.
+    """
     inflater = zlib.decompressobj()
     try:
-        text = inflater.decompress(data, MAX_TEXT_BYTES)
+        # One byte more, since a limit of 0 would mean none.
+        text = inflater.decompress(data, max(limit, 0) + 1)
     except zlib.error:
         return None
-    return None if inflater.unconsumed_tail else text
+    if len(text) > limit:
+        raise MalformedError(f"its text would take the file beyond {MAX_TEXT_BYTES} bytes of it")
+    return text if inflater.eof else None
 
 
 def _raw_profile(text: bytes) -> bytes | None:

@@ -1,0 +1,44 @@
+"""madaudit: which samples of a training set are synthetic, how many, and what follows.
+
+The names here are the commands' Python twins; each is loaded when it is first used, so that
+importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from madaudit.commands.demo import demo as demo
+    from madaudit.commands.detectors import list_detectors as list_detectors
+    from madaudit.commands.doctor import doctor as doctor
+    from madaudit.commands.estimate import estimate as estimate
+    from madaudit.commands.explain import explain as explain
+    from madaudit.commands.report import report as report
+    from madaudit.commands.scan import scan as scan
+    from madaudit.commands.verify import verify as verify
+
+__version__ = "0.1.0"
+
+_TWINS = {
+    "demo": "madaudit.commands.demo",
+    "doctor": "madaudit.commands.doctor",
+    "estimate": "madaudit.commands.estimate",
+    "explain": "madaudit.commands.explain",
+    "list_detectors": "madaudit.commands.detectors",
+    "report": "madaudit.commands.report",
+    "scan": "madaudit.commands.scan",
+    "verify": "madaudit.commands.verify",
+}
+__all__ = sorted(_TWINS)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _TWINS:
+        raise AttributeError(f"module 'madaudit' has no attribute {name!r}")
+    return getattr(importlib.import_module(_TWINS[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,58 @@
+"""The command line: verb to `commands/<verb>.py`, loaded when the verb is used."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+from madaudit import __version__
+
+# Verb to the line that --help shows for it; loading the commands to ask them would be slow.
+_VERBS = {
+    "demo": "Make demonstration shards and run everything on them.",
+    "detectors": "List the detectors: what each needs, and what it was verified on.",
+    "doctor": "Say what is installed, what is missing, and what that means.",
+    "estimate": "Estimate the effective real fraction p from a store.",
+    "explain": "Show every row of a key, with its evidence in words.",
+    "report": "Write the audit report: one offline HTML file and its JSON twin.",
+    "scan": "Scan shards or folders of images into a store.",
+    "verify": "Check that a store is whole and fits its inputs.",
+}
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _VERBS:
+            return None
+        module = importlib.import_module(f"madaudit.commands.{cmd_name}")
+        command = module.command
+        if not isinstance(command, click.Command):
+            raise TypeError(f"madaudit.commands.{cmd_name}.command is no click command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(verb, _VERBS[verb]) for verb in sorted(_VERBS)])
+
+
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, "-V", "--version", prog_name="madaudit")
+def main() -> None:
+    """Audit a training set for synthetic contamination.
+
+    \b
+    First steps:
+      madaudit demo                          everything, on shards it makes itself
+      madaudit scan shards/ -o store         which samples are marked as synthetic
+      madaudit estimate store                what that says about the real fraction p
+      madaudit report store                  one HTML file to read and to show
+
+    Exit codes: 0 done; 1 a bug; 2 a wrong request; 3 a policy broken; 4 incomplete.
+    """

@@ -1,0 +1,1 @@
+"""One file per verb: a Python function, and the click command around it."""

@@ -1,0 +1,34 @@
+"""The demonstration's outcome in the terminal: what a curator asks first, and where to go on."""
+
+from __future__ import annotations
+
+import click
+
+from madaudit.commands.demo import DemoResult
+from madaudit.commands.shell import count
+
+
+def print_summary(result: DemoResult) -> None:
+    """Answer, observability, faults and files, in that order."""
+    scan = result.scan
+    click.echo(click.style(result.report["answer"], bold=True))
+    click.echo()
+    click.echo(
+        f"{count(scan['samples'])} samples in {count(scan['shards']['total'])} shards gave "
+        f"{count(scan['rows'])} rows: none is lost, whatever was wrong with it."
+    )
+    for status, n in sorted(scan["status"].items(), key=lambda item: -item[1]):
+        click.echo(f"  {n:>5} {status}")
+    click.echo("What the detectors could see (a mark that is not found proves nothing):")
+    for name, states in scan["detectors"].items():
+        click.echo("  " + f"{name:<14}" + "  ".join(f"{n} {s}" for s, n in states.items()))
+    for problem in scan["problems"]:
+        place = "" if problem["offset"] is None else f" at byte {problem['offset']}"
+        click.echo(f"In quarantine: {problem['shard']}{place}: {problem['message']}")
+    for flag in result.estimate["flags"]:
+        click.echo(f"Note: {flag}")
+    click.echo()
+    click.echo(f"Report:  {result.report['paths']['html']}")
+    click.echo(f"Store:   {result.store}")
+    click.echo("Next:    madaudit explain " + result.store + " --key 000000004")
+    click.echo("         madaudit scan YOUR-SHARDS -o store")

@@ -1,0 +1,61 @@
+"""`madaudit detectors`: what each detector needs, and what it was verified on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from madaudit.commands.shell import common_options, guarded, print_json
+from madaudit.detectors import build_detector, known_detectors
+from madaudit.errors import MissingExtraError
+
+
+@dataclass(frozen=True)
+class DetectorList:
+    """One dictionary per detector: name, kind, version, available, why, verified, weights."""
+
+    detectors: list[dict[str, Any]]
+
+    def to_dict(self) -> list[dict[str, Any]]:
+        return self.detectors
+
+
+def list_detectors() -> DetectorList:
+    """All detectors, those of third parties included."""
+    return DetectorList([_describe(name) for name in known_detectors()])
+
+
+def _describe(name: str) -> dict[str, Any]:
+    try:
+        detector = build_detector(name)
+    except MissingExtraError as error:
+        return {"name": name, "available": False, "why": str(error), "weights": None}
+    why = detector.why_unavailable()
+    return {
+        "name": name,
+        "kind": detector.kind,
+        "tier": detector.tier,
+        "version": detector.version,
+        "available": why is None,
+        "why": why,
+        "verified": detector.verified,
+        "weights": None,
+    }
+
+
+@click.command("detectors")
+@common_options
+@guarded
+def command(as_json: bool, quiet: bool, verbose: bool) -> int:
+    """List the detectors: what each needs, and what it was verified on."""
+    result = list_detectors()
+    if as_json:
+        print_json(result.to_dict())
+        return 0
+    for item in result.detectors:
+        mark = click.style("✓", fg="green") if item["available"] else click.style("✗", fg="red")
+        about = item["why"] or f"{item['kind']}, needs {item['tier']}; {item['verified']}"
+        click.echo(f"{mark} {item['name']:<14} {about}")
+    return 0

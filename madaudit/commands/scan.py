@@ -1,0 +1,525 @@
+"""`madaudit scan`: shards or folders of images into a store, one row per sample."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from madaudit.commands.shell import (
+    EXIT_INCOMPLETE,
+    common_options,
+    count,
+    guarded,
+    print_json,
+)
+from madaudit.detectors import DEFAULTS
+from madaudit.detectors.base import Tier
+from madaudit.errors import OptionError
+from madaudit.scanning.plan import (
+    DEFAULT_IMAGE_TIMEOUT_S,
+    DEFAULT_MAX_PIXELS,
+    SCHEMA_VERSION,
+    THUMBNAILS,
+    TIERS,
+    Plan,
+    Thumbnails,
+)
+from madaudit.scanning.store import Store
+from madaudit.scanning.tasks import ShardTask, own_part, plan_tasks
+from madaudit.shards.locate import Located, locate
+
+
+@dataclass(frozen=True)
+class ScanResult:
+    """What a store holds after a scan.
+
+    Attributes:
+        samples: samples in the finished shards.
+        rows: rows written for them; the same number unless the scan was sampled.
+        status: rows by status.
+        shards: total, done by this run, skipped as done before, quarantined.
+        detectors: name to rows by state.
+        fingerprint: of the plan.
+        seconds: wall time of this run.
+        interrupted: whether it was stopped before its end.
+        stale: shards scanned again since plan or input had changed.
+    """
+
+    samples: int
+    rows: int
+    status: dict[str, int]
+    shards: dict[str, int]
+    detectors: dict[str, dict[str, int]]
+    fingerprint: str
+    seconds: float
+    interrupted: bool = False
+    stale: int = 0
+    problems: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def is_complete(self) -> bool:
+        return not self.interrupted and not self.shards["quarantined"]
+
+    def to_dict(self) -> dict[str, Any]:
+        content = dict(self.__dict__)
+        content["seconds"] = round(self.seconds, 3)
+        return content
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What a scan would do.
+
+    Attributes:
+        shards, bytes: of the inputs, after those already done were left out.
+        samples: estimated from a stretch of the first shard, or the size of the draw.
+        seconds: estimated from its speed and the number of workers.
+        rate: samples per second and worker, as measured.
+    """
+
+    shards: int
+    bytes: int
+    samples: int
+    seconds: float
+    rate: float
+
+    def to_dict(self) -> dict[str, Any]:
+        return dict(self.__dict__)
+
+
+def scan(
+    inputs: str | Sequence[str],
+    output: str,
+    *,
+    detectors: Sequence[str] | None = None,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    tier: Tier = "headers",
+    engine: str | None = None,
+    workers: int | None = None,
+    shard_index: int = 0,
+    num_shards: int = 1,
+    sample: int | None = None,
+    seed: int = 0,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    image_timeout: float = DEFAULT_IMAGE_TIMEOUT_S,
+    retry_failed: bool = False,
+    thumbnails: Thumbnails = "blurred",
+    digest: str = "headers",
+    quiet: bool = True,
+) -> ScanResult:
+    """Scan a data set into a store; what is done already is not done again.
+
+    From a script, keep the call below `if __name__ == "__main__":`, since the pool engine starts
+    processes that import it.
+
+    Args:
+        inputs: tar shards, folders, globs, brace patterns or fsspec URLs.
+        output: the store's folder or URL.
+        detectors: names; default: all marks that need no pixels.
+        options: detector name to its options.
+        tier: "headers", "pixels" (decodes every image, so damaged ones are found) or "model".
+        engine: "serial" or "pool"; default: pool where it pays.
+        workers: processes of the pool; default: one per processor.
+        shard_index: number of this job among `num_shards` that share the store.
+        num_shards: how many such jobs there are.
+        sample: draw that many samples instead of reading all.
+        seed: of the draw.
+        max_pixels: larger images are `too_large`.
+        image_timeout: seconds one image may take.
+        retry_failed: scan quarantined shards again.
+        thumbnails: "none", "blurred" or "clear".
+        digest: "headers" or "full": what identifies a shard's content.
+        quiet: no progress on stderr.
+
+    Raises:
+        RequestError: the request cannot be carried out; nothing was scanned.
+    """
+    request = _Request(
+        located=locate([inputs] if isinstance(inputs, str) else list(inputs)),
+        plan=_plan(
+            detectors, options, tier, sample, seed, max_pixels, image_timeout, thumbnails, digest
+        ),
+        store=Store(output.rstrip("/")),
+        given=[inputs] if isinstance(inputs, str) else list(inputs),
+        part=(shard_index, num_shards),
+        retry_failed=retry_failed,
+    )
+    return _run(request, engine, workers, is_quiet=quiet)
+
+
+@dataclass(frozen=True)
+class _Request:
+    """A scan's arguments, checked."""
+
+    located: Located
+    plan: Plan
+    store: Store
+    given: list[str]
+    part: tuple[int, int]
+    retry_failed: bool
+
+    def all_tasks(self) -> list[ShardTask]:
+        return plan_tasks(self.located.shards, n_sample=self.plan.n_sample, seed=self.plan.seed)
+
+    def manifest(self) -> dict[str, Any]:
+        from madaudit import __version__
+
+        return {
+            "schema": SCHEMA_VERSION,
+            "madaudit": __version__,
+            "python": platform.python_version(),
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "fingerprint": self.plan.fingerprint(),
+            "plan": self.plan.to_dict(),
+            "detectors": {d.name: d.version for d in self.plan.build_detectors()},
+            "root": self.located.root,
+            "inputs": self.given,
+            "input_bytes": sum(shard.size_bytes for shard in self.located.shards),
+            "ignored_files": self.located.n_ignored_files,
+            "n_shards_in_all": len(self.located.shards),
+            "shards": [task.shard.name for task in self.all_tasks()],
+        }
+
+
+def _plan(
+    detectors: Sequence[str] | None,
+    options: Mapping[str, Mapping[str, Any]] | None,
+    tier: Tier,
+    sample: int | None,
+    seed: int,
+    max_pixels: int,
+    image_timeout: float,
+    thumbnails: Thumbnails,
+    digest: Any,
+) -> Plan:
+    names = tuple(detectors or DEFAULTS)
+    for name in options or {}:
+        if name not in names:
+            raise OptionError(
+                f"options are given for detector {name!r}, which is not among those that run: "
+                f"{', '.join(names)}"
+            )
+    plan = Plan(
+        names,
+        dict(options or {}),
+        tier,
+        max_pixels,
+        image_timeout,
+        sample,
+        seed,
+        thumbnails,
+        digest,
+    )
+    plan.build_detectors()
+    return plan
+
+
+def _run(
+    request: _Request, engine: str | None, workers: int | None, *, is_quiet: bool
+) -> ScanResult:
+    from madaudit.commands.progress import ScanProgress
+    from madaudit.scanning.engines import build_engine
+    from madaudit.scanning.engines.pool import default_workers
+    from madaudit.scanning.resume import find_pending, write_manifest
+
+    began = time.monotonic()
+    write_manifest(request.store, request.manifest())
+    mine = own_part(request.all_tasks(), index=request.part[0], n_parts=request.part[1])
+    fingerprint = request.plan.fingerprint()
+    pending = find_pending(mine, request.store, fingerprint, retries_failed=request.retry_failed)
+    n_workers = default_workers() if workers is None else workers
+    if engine is None:
+        engine = "pool" if n_workers > 1 and len(pending.tasks) > 1 else "serial"
+    sizes = {task.shard.name: task.shard.size_bytes for task in pending.tasks}
+    runner = build_engine(engine, workers=n_workers)
+    n_done, interrupted = 0, False
+    with ScanProgress(list(sizes.values()), is_quiet=is_quiet) as progress:
+        events = runner.run(request.plan, pending.tasks, request.store)
+        try:
+            for event in events:
+                finished = event.finished
+                n_done += finished is not None and finished.is_done
+                progress.show(event, sizes[finished.shard] if finished else 0)
+        except KeyboardInterrupt:
+            interrupted = True
+        finally:
+            events.close()
+    return _result(
+        request.store,
+        seconds=time.monotonic() - began,
+        n_done=n_done,
+        n_skipped=pending.n_skipped,
+        n_stale=pending.n_stale,
+        interrupted=interrupted,
+    )
+
+
+def _result(
+    store: Store,
+    *,
+    seconds: float,
+    n_done: int,
+    n_skipped: int,
+    n_stale: int,
+    interrupted: bool,
+) -> ScanResult:
+    """Totals over all finished shards of the store."""
+    manifest = store.manifest()
+    status: Counter[str] = Counter()
+    states: dict[str, Counter[str]] = {name: Counter() for name in manifest["detectors"]}
+    samples = rows = 0
+    for marker in store.finished_shards():
+        samples += marker["n_samples"]
+        rows += marker["n_rows"]
+        status.update(marker["status"])
+        for name, counts in marker["states"].items():
+            states[name].update(counts)
+    problems = [
+        {"shard": shard, **problem}
+        for shard in manifest["shards"]
+        if (entry := store.quarantine(shard)) is not None
+        for problem in entry["problems"]
+    ]
+    return ScanResult(
+        samples=samples,
+        rows=rows,
+        status=dict(status),
+        shards={
+            "total": len(manifest["shards"]),
+            "done": n_done,
+            "skipped": n_skipped,
+            "quarantined": len({problem["shard"] for problem in problems}),
+        },
+        detectors={
+            name: {state: counts.get(state, 0) for state in _STATES}
+            for name, counts in states.items()
+        },
+        fingerprint=manifest["fingerprint"],
+        seconds=seconds,
+        interrupted=interrupted,
+        stale=n_stale,
+        problems=problems,
+    )
+
+
+_STATES = ("present", "absent", "unobservable", "missing")
+
+
+def _dry_run(request: _Request, workers: int | None) -> DryRun:
+    """Measure a stretch of the first shard and extrapolate."""
+    from madaudit.scanning.engines.pool import default_workers
+    from madaudit.scanning.probe import probe
+    from madaudit.scanning.resume import find_pending
+
+    tasks = own_part(request.all_tasks(), index=request.part[0], n_parts=request.part[1])
+    pending = find_pending(
+        tasks,
+        request.store,
+        request.plan.fingerprint(),
+        retries_failed=request.retry_failed,
+    )
+    n_bytes = sum(task.shard.size_bytes for task in pending.tasks)
+    if not pending.tasks:
+        return DryRun(0, 0, 0, 0.0, 0.0)
+    measured = probe(request.plan, pending.tasks[0])
+    n_samples = round(n_bytes / measured.bytes_per_sample)
+    if request.plan.n_sample is not None:
+        n_samples = min(n_samples, sum(task.n_draw or 0 for task in pending.tasks))
+    seconds = n_samples / measured.samples_per_s / (workers or default_workers())
+    return DryRun(len(pending.tasks), n_bytes, n_samples, seconds, measured.samples_per_s)
+
+
+def _print_summary(result: ScanResult, output: str) -> None:
+    shards = result.shards
+    click.echo(
+        f"{count(result.rows)} rows for {count(result.samples)} samples in "
+        f"{count(shards['total'])} shards ({shards['done']} scanned now, "
+        f"{shards['skipped']} done before) in {result.seconds:.1f} s"
+    )
+    if result.stale:
+        click.echo(f"  {result.stale} of them scanned again: plan or input had changed")
+    bad = {name: n for name, n in sorted(result.status.items()) if name != "ok"}
+    if bad:
+        click.echo("  not ok: " + ", ".join(f"{count(n)} {name}" for name, n in bad.items()))
+    width = max(len(name) for name in result.detectors)
+    click.echo(f"  {'':{width}}  " + "".join(f"{state:>14}" for state in _STATES))
+    for name, states in result.detectors.items():
+        click.echo(
+            f"  {name:{width}}  " + "".join(f"{count(states[state]):>14}" for state in _STATES)
+        )
+    for problem in result.problems[:10]:
+        place = "" if problem["offset"] is None else f" at byte {problem['offset']}"
+        text = f"  quarantined {problem['shard']}{place}: {problem['message']}"
+        click.echo(click.style(text, fg="yellow"), err=True)
+    if len(result.problems) > 10:
+        click.echo(f"  … and {len(result.problems) - 10} more in {output}/quarantine", err=True)
+    if result.interrupted:
+        click.echo("interrupted; run the same command again to go on", err=True)
+    click.echo(f"next: madaudit estimate {output}; madaudit report {output}")
+
+
+def _parse_options(pairs: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """`c2pa.validate=false` to {"c2pa": {"validate": False}}."""
+    options: dict[str, dict[str, Any]] = {}
+    for pair in pairs:
+        place, equals, text = pair.partition("=")
+        name, dot, key = place.partition(".")
+        if not equals or not dot or not name or not key:
+            raise OptionError(
+                f"cannot read --option {pair!r}; allowed: DETECTOR.OPTION=VALUE, "
+                f"for example c2pa.validate=false"
+            )
+        options.setdefault(name, {})[key] = _value(text)
+    return options
+
+
+def _value(text: str) -> Any:
+    if text in ("true", "false"):
+        return text == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _split_names(text: str | None) -> tuple[str, ...] | None:
+    return tuple(name.strip() for name in text.split(",") if name.strip()) if text else None
+
+
+_Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+@click.command("scan", no_args_is_help=True)
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT…")
+@click.option("-o", "--output", required=True, metavar="STORE", help="Folder or URL to write.")
+@click.option("--detectors", metavar="A,B", help=f"Default: {','.join(DEFAULTS)}.")
+@click.option(
+    "--option",
+    "option_pairs",
+    multiple=True,
+    metavar="DETECTOR.OPTION=VALUE",
+    help="An option of a detector; may be repeated.",
+)
+@click.option(
+    "--tier",
+    type=click.Choice(TIERS),
+    default="headers",
+    show_default=True,
+    help="headers reads no pixel; pixels decodes every image once.",
+)
+@click.option("--engine", type=click.Choice(("serial", "pool")), help="Default: what pays.")
+@click.option("--workers", type=click.IntRange(1), metavar="N", help="Default: processors.")
+@click.option("--shard-index", type=int, default=0, metavar="I", help="Number of this job.")
+@click.option("--num-shards", type=click.IntRange(1), default=1, metavar="N", help="Of N jobs.")
+@click.option("--sample", type=click.IntRange(1), metavar="N", help="Draw N samples.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="S")
+@click.option("--dry-run", is_flag=True, help="Print counts, time and bytes; scan nothing.")
+@click.option(
+    "--max-pixels",
+    type=click.IntRange(1),
+    default=DEFAULT_MAX_PIXELS,
+    show_default=True,
+    help="Larger images are recorded as too_large.",
+)
+@click.option(
+    "--image-timeout",
+    type=click.FloatRange(0, min_open=True),
+    default=DEFAULT_IMAGE_TIMEOUT_S,
+    show_default=True,
+    metavar="SECONDS",
+)
+@click.option("--retry-failed", is_flag=True, help="Scan quarantined shards again.")
+@click.option(
+    "--thumbnails",
+    type=click.Choice(THUMBNAILS),
+    default="blurred",
+    show_default=True,
+    help="Small pictures of hits for the report.",
+)
+@click.option(
+    "--digest",
+    type=click.Choice(("headers", "full")),
+    default="headers",
+    show_default=True,
+    help="What identifies a shard's content: headers walked, or all bytes.",
+)
+@common_options
+@guarded
+def command(
+    inputs: tuple[str, ...],
+    output: str,
+    detectors: str | None,
+    option_pairs: tuple[str, ...],
+    tier: Tier,
+    engine: str | None,
+    workers: int | None,
+    shard_index: int,
+    num_shards: int,
+    sample: int | None,
+    seed: int,
+    dry_run: bool,
+    max_pixels: int,
+    image_timeout: float,
+    retry_failed: bool,
+    thumbnails: Thumbnails,
+    digest: str,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+) -> int:
+    """Scan shards or folders of images into a store, one row per sample.
+
+    \b
+    INPUT is a .tar shard, a folder, a glob, a brace pattern or an fsspec URL:
+      madaudit scan shards/ -o store
+      madaudit scan 'shards/{00000..00099}.tar' photos/ -o store --workers 8
+      madaudit scan s3://bucket/laion -o store --sample 100000
+
+    Run the same command again after an interruption, a crash or new shards: what is done is kept.
+    """
+    plan = _plan(
+        _split_names(detectors),
+        _parse_options(option_pairs),
+        tier,
+        sample,
+        seed,
+        max_pixels,
+        image_timeout,
+        thumbnails,
+        digest,
+    )
+    request = _Request(
+        locate(inputs),
+        plan,
+        Store(output.rstrip("/")),
+        list(inputs),
+        (shard_index, num_shards),
+        retry_failed,
+    )
+    if dry_run:
+        estimate = _dry_run(request, workers)
+        if as_json:
+            print_json(estimate.to_dict())
+        else:
+            click.echo(
+                f"would scan {count(estimate.shards)} shards, "
+                f"{estimate.bytes / 1e9:.3f} GB, about {count(estimate.samples)} samples, "
+                f"in about {estimate.seconds:.0f} s "
+                f"({count(estimate.rate)} samples/s and worker measured)"
+            )
+        return 0
+    result = _run(request, engine, workers, is_quiet=quiet)
+    if as_json:
+        print_json(result.to_dict())
+    elif not quiet:
+        _print_summary(result, output)
+    return 0 if result.is_complete else EXIT_INCOMPLETE

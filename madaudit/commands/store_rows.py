@@ -1,0 +1,156 @@
+"""Rows of a store as arrays of verdicts: what the strongest mark of each sample says."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from madaudit.errors import OptionError
+from madaudit.estimation.tally import COMPOSITE, NO_MARK, REAL, SYNTHETIC, MarkTally, RowMasks
+from madaudit.scanning.store import Store
+from madaudit.types import LABELS
+
+_CODES = {"synthetic": SYNTHETIC, "composite": COMPOSITE, "real": REAL}
+_HOST = re.compile(r"^[a-z][a-z0-9+.\-]*://(?:[^/?#@]*@)?([^/?#:]+)", re.IGNORECASE)
+#: What --by takes besides the store's own columns.
+DERIVED = ("domain",)
+
+
+@dataclass(frozen=True)
+class MarkRows:
+    """Some rows of one shard.
+
+    Attributes:
+        rows: the columns asked for.
+        details: detector to {row: detail} for rows on which it had something to say.
+        verdicts: NO_MARK, SYNTHETIC, COMPOSITE or REAL per row (n,), int8.
+        masks: what else is known of the rows.
+    """
+
+    rows: pa.RecordBatch
+    details: dict[str, dict[int, dict[str, Any]]]
+    verdicts: npt.NDArray[np.int8]
+    masks: RowMasks
+
+    def weights(self) -> npt.NDArray[np.float64]:
+        weights: npt.NDArray[np.float64] = self.rows.column("weight").to_numpy()
+        return weights
+
+    def tally(self, chosen: npt.NDArray[Any] | None = None) -> MarkTally:
+        """Counts of these rows, or of the chosen ones (a mask or row numbers)."""
+        if chosen is None:
+            return MarkTally.count(self.verdicts, self.weights(), self.masks)
+        return MarkTally.count(
+            self.verdicts[chosen], self.weights()[chosen], self.masks.chosen(chosen)
+        )
+
+
+def mark_rows(
+    store: Store, shard: str, detectors: Sequence[str], extra: Sequence[str] = ()
+) -> Iterator[MarkRows]:
+    """Rows of a shard with their verdicts, a row group at a time.
+
+    Args:
+        store: to read.
+        shard: its name.
+        detectors: names of those that ran.
+        extra: further columns to keep.
+    """
+    columns = ["ordinal", "weight", "status", "reencoded", *extra]
+    for name in detectors:
+        columns += [f"{name}_state", f"{name}_detail"]
+    for rows in store.row_batches(shard, list(dict.fromkeys(columns))):
+        yield _judge(rows, detectors)
+
+
+def _judge(rows: pa.RecordBatch, detectors: Sequence[str]) -> MarkRows:
+    n = rows.num_rows
+    verdicts = np.full(n, len(LABELS), dtype=np.int8)
+    validated = np.zeros(n, dtype=bool)
+    seen = np.zeros(n, dtype=np.int64)
+    blind = np.zeros(n, dtype=np.int64)
+    details: dict[str, dict[int, dict[str, Any]]] = {}
+    for name in detectors:
+        states = _texts(rows.column(f"{name}_state"))
+        is_present = states == "present"
+        seen += is_present | (states == "absent")
+        blind += (states == "unobservable") | (states == "missing")
+        details[name] = _details(rows.column(f"{name}_detail"))
+        for index, detail in details[name].items():
+            code = _CODES.get(detail.get("label", ""))
+            if not is_present[index] or code is None:
+                continue
+            verdicts[index] = min(verdicts[index], code)
+            if code == SYNTHETIC and detail.get("validation") in ("valid", "trusted"):
+                validated[index] = True
+    verdicts[verdicts == len(LABELS)] = NO_MARK
+    status = _texts(rows.column("status"))
+    reencoded = rows.column("reencoded")
+    masks = RowMasks(
+        validated=validated,
+        observable=(blind == 0) & (seen > 0),
+        partly=(blind > 0) & (seen > 0),
+        bare=np.asarray(reencoded.is_null()) & (status == "ok"),
+        broken=status != "ok",
+    )
+    return MarkRows(rows, details, verdicts, masks)
+
+
+def _texts(column: pa.Array) -> npt.NDArray[np.object_]:
+    if pa.types.is_dictionary(column.type):
+        names = np.asarray(column.dictionary.to_pylist(), dtype=object)
+        texts: npt.NDArray[np.object_] = names[column.indices.to_numpy()]
+        return texts
+    return np.asarray(column.to_pylist(), dtype=object)
+
+
+def _details(column: pa.Array) -> dict[int, dict[str, Any]]:
+    """Details by row; text that is no JSON object, in a store from strangers, counts as none."""
+    found: dict[int, dict[str, Any]] = {}
+    if column.null_count == len(column):
+        return found
+    for index in np.flatnonzero(~np.asarray(column.is_null())).tolist():
+        try:
+            detail = json.loads(column[index].as_py())
+        except ValueError:
+            continue
+        if isinstance(detail, dict):
+            found[index] = detail
+    return found
+
+
+def group_labels(rows: MarkRows, column: str) -> npt.NDArray[np.object_]:
+    """The stratum of each row for a column of the store, or for "domain" (the URL's host)."""
+    if column == "domain":
+        return np.asarray([domain(url) for url in rows.rows.column("url").to_pylist()], object)
+    labels = _texts(rows.rows.column(column))
+    return np.asarray(["" if label is None else str(label) for label in labels], dtype=object)
+
+
+def needed_columns(store: Store, by: Sequence[str]) -> list[str]:
+    """Columns of the store that the strata need.
+
+    Raises:
+        OptionError: a name that is neither a column nor derived from one.
+    """
+    known = [name for name in store.columns() if not name.endswith(("_detail", "_score"))]
+    known += DERIVED
+    for name in by:
+        if name not in known:
+            raise OptionError(
+                f"cannot group by {name!r}: no such column; allowed: {', '.join(known)}"
+            )
+    return ["url" if name == "domain" else name for name in by]
+
+
+def domain(url: str | None) -> str:
+    """The host of a URL in lower case, without "www."; "" where there is none."""
+    found = _HOST.match(url) if url else None
+    return found[1].lower().removeprefix("www.") if found else ""

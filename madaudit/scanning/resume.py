@@ -1,0 +1,87 @@
+"""Which shards of a scan are already done, and what must not be mixed in one store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from madaudit.errors import StoreError
+from madaudit.scanning.plan import SCHEMA_VERSION
+from madaudit.scanning.store import Store
+from madaudit.scanning.tasks import ShardTask
+from madaudit.types import Shard
+
+
+class Pending(NamedTuple):
+    """What is left of a scan.
+
+    Attributes:
+        tasks: to scan now.
+        n_skipped: done before by the same plan, on the same input.
+        n_stale: done before, by another plan or on another input; among `tasks`.
+    """
+
+    tasks: list[ShardTask]
+    n_skipped: int
+    n_stale: int
+
+
+def find_pending(
+    tasks: Sequence[ShardTask], store: Store, fingerprint: str, *, retries_failed: bool
+) -> Pending:
+    """Split tasks into done and not done.
+
+    A shard is done if its marker carries this plan's fingerprint and the input's present length
+    and version. One that could not be read at all is done too, as quarantined, until its file
+    changes or `retries_failed`.
+    """
+    left: list[ShardTask] = []
+    n_stale = 0
+    for task in tasks:
+        marker = store.marker(task.shard.name)
+        quarantine = store.quarantine(task.shard.name)
+        if retries_failed and quarantine is not None:
+            left.append(task)
+        elif not _is_over(marker, quarantine, task.shard, fingerprint):
+            n_stale += marker is not None
+            left.append(task)
+    return Pending(left, len(tasks) - len(left), n_stale)
+
+
+def _is_over(
+    marker: dict[str, Any] | None,
+    quarantine: dict[str, Any] | None,
+    shard: Shard,
+    fingerprint: str,
+) -> bool:
+    """Whether a shard was finished, or given up, by this plan on this input."""
+    if marker is not None:
+        seen = marker.get("input", {})
+        return (
+            marker.get("fingerprint") == fingerprint
+            and seen.get("size_bytes") == shard.size_bytes
+            and seen.get("version") == shard.version
+        )
+    return (
+        quarantine is not None
+        and quarantine.get("fingerprint") == fingerprint
+        and quarantine.get("version") == shard.version
+    )
+
+
+def write_manifest(store: Store, content: dict[str, Any]) -> None:
+    """Write what the store is made by, unless the same stands there already.
+
+    Raises:
+        StoreError: the store holds the scan of another data set.
+    """
+    before = store.read_json("manifest.json")
+    if isinstance(before, dict) and before.get("schema") == SCHEMA_VERSION:
+        if before.get("root") != content["root"]:
+            raise StoreError(
+                f"cannot scan {content['root']!r} into store {store.url}: it holds the scan of "
+                f"{before.get('root')!r}; one store is one data set, so give another -o"
+            )
+        if {**before, "created": content["created"]} == content:
+            return
+    store.write_json("manifest.json", content)
