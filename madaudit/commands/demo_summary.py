@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from madaudit.commands.demo import DemoResult
-from madaudit.commands.shell import count
+from madaudit.reports.wording import count
 
 
 def print_summary(result: DemoResult) -> None:

@@ -12,10 +12,11 @@ from typing import Any, Literal, get_args
 import click
 import numpy as np
 
-from madaudit.commands.shell import common_options, count, guarded, percent, print_json
+from madaudit.commands.shell import common_options, guarded, print_json
 from madaudit.commands.store_rows import group_labels, mark_rows, needed_columns
 from madaudit.errors import OptionError, StoreError
 from madaudit.estimation import Floor, MarkTally, estimate_floor
+from madaudit.reports.wording import count, percent, plural
 from madaudit.scanning.store import Store
 from madaudit.types import Interval
 
@@ -185,11 +186,11 @@ def _flags(store: Store, manifest: dict[str, Any], tally: MarkTally) -> tuple[st
     n_finished = len(store.finished_shards())
     if n_finished < n_shards:
         flags.append(
-            f"{n_shards - n_finished} of {n_shards} shards are not finished and not counted"
+            f"{plural(n_shards - n_finished, 'shard')} of {n_shards} not finished and not counted"
         )
     n_quarantined = sum(store.quarantine(shard) is not None for shard in manifest["shards"])
     if n_quarantined:
-        flags.append(f"{n_quarantined} shards are quarantined: something is wrong with them")
+        flags.append(f"{plural(n_quarantined, 'shard')} in quarantine: something is wrong there")
     hidden = tally.share(tally.weight - tally.observable - tally.partly)
     if hidden > 0:
         flags.append(f"marks of {percent(hidden)} of samples could not have been seen")
@@ -211,7 +212,7 @@ def _flags(store: Store, manifest: dict[str, Any], tally: MarkTally) -> tuple[st
 def _print(estimate: Estimate) -> None:
     floor = estimate.floor.all_marks
     click.echo(
-        f"p, the effective real fraction, is at most {percent(1 - floor.low)}: "
+        f"p, the effective real fraction, is at most {percent(1 - floor.low, floor.low)}: "
         f"{percent(floor.low)} of {count(estimate.tally.n)} rows are at least synthetic "
         f"(certain floor; with validated signatures {percent(estimate.floor.validated.low)})"
     )

@@ -10,7 +10,7 @@ from types import TracebackType
 import click
 from tqdm import tqdm
 
-from madaudit.commands.shell import count
+from madaudit.reports.wording import count
 from madaudit.scanning.engines import Event
 
 _LINE_EVERY_S = 15.0

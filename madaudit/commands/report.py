@@ -12,7 +12,7 @@ import click
 import numpy as np
 
 from madaudit.commands.estimate import Estimate, estimate
-from madaudit.commands.shell import common_options, guarded, percent, print_json
+from madaudit.commands.shell import common_options, guarded, print_json
 from madaudit.commands.store_rows import MarkRows, domain, mark_rows
 from madaudit.estimation import MarkTally
 from madaudit.estimation.tally import NO_MARK, REAL
@@ -26,6 +26,7 @@ from madaudit.reports.audit_report import (
     Method,
     ToolCount,
 )
+from madaudit.reports.wording import percent
 from madaudit.scanning.store import Store
 from madaudit.types import LABELS
 
@@ -225,7 +226,7 @@ def _answer(known: Estimate, *, is_sampled: bool) -> str:
     basis = f"at level {floor.level:g}" if is_sampled else "counted, not estimated"
     return (
         f"At least {percent(floor.low)} of this data set is synthetic: the effective real "
-        f"fraction p is at most {percent(known.p.high)} (certain floor, {basis})."
+        f"fraction p is at most {percent(known.p.high, floor.low)} (certain floor, {basis})."
     )
 
 
@@ -235,7 +236,7 @@ def _in_words(known: Estimate) -> tuple[str, ...]:
     sentences = [_FLOOR_IN_WORDS]
     if hidden > 0.005:
         sentences.append(
-            f"For {percent(hidden, 1)} of samples some or all marks could not have been seen, "
+            f"For {percent(hidden)} of samples some or all marks could not have been seen, "
             f"mostly because images were re-encoded or are broken."
         )
     return tuple(sentences)

@@ -15,13 +15,13 @@ import click
 from madaudit.commands.shell import (
     EXIT_INCOMPLETE,
     common_options,
-    count,
     guarded,
     print_json,
 )
 from madaudit.detectors import DEFAULTS
 from madaudit.detectors.base import Tier
 from madaudit.errors import OptionError
+from madaudit.reports.wording import count, plural
 from madaudit.scanning.plan import (
     DEFAULT_IMAGE_TIMEOUT_S,
     DEFAULT_MAX_PIXELS,
@@ -340,7 +340,7 @@ def _print_summary(result: ScanResult, output: str) -> None:
     shards = result.shards
     click.echo(
         f"{count(result.rows)} rows for {count(result.samples)} samples in "
-        f"{count(shards['total'])} shards ({shards['done']} scanned now, "
+        f"{plural(shards['total'], 'shard')} ({shards['done']} scanned now, "
         f"{shards['skipped']} done before) in {result.seconds:.1f} s"
     )
     if result.stale:

@@ -80,16 +80,6 @@ def print_json(content: Any) -> None:
     click.echo(json.dumps(content, ensure_ascii=False, allow_nan=False, indent=2))
 
 
-def percent(share: float, digits: int = 2) -> str:
-    """A fraction for a sentence; only sentences have percent signs."""
-    return f"{100 * share:.{digits}f} %"
-
-
-def count(number: float) -> str:
-    """A count with thin groups of three digits, for a person."""
-    return f"{number:,.0f}".replace(",", "\u202f")
-
-
 def _read_config(
     context: click.Context, parameter: click.Parameter, value: str | None
 ) -> str | None:

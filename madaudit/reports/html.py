@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from madaudit.reports.audit_report import AuditReport
 from madaudit.reports.base import Renderer
+from madaudit.reports.wording import count, percent, visible
 
 
 @dataclass(frozen=True)
@@ -36,24 +36,6 @@ class HtmlRenderer(Renderer):
         }
         text = environment.get_template("report.html.j2").render(report=report)
         return text.encode("utf-8", "replace")
-
-
-def percent(share: float) -> str:
-    """A fraction for a reader: two significant digits, never 0 for what is not nothing."""
-    if share == 0:
-        return "0 %"
-    digits = max(0, min(6, 1 - math.floor(math.log10(100 * abs(share)))))
-    return f"{100 * share:.{digits}f} %"
-
-
-def count(number: float) -> str:
-    """A count in groups of three digits; weighted counts are rounded."""
-    return f"{number:,.0f}".replace(",", "\u202f")
-
-
-def visible(text: str) -> str:
-    """Text with characters that reverse or hide what stands beside them made visible."""
-    return "".join(c if c.isprintable() or c == " " else f"\\u{ord(c):04x}" for c in text)
 
 
 def _picture(jpeg: bytes) -> str:

@@ -21,6 +21,7 @@ BLOCK = 512
 WINDOW_BYTES = 1 << 20
 # A pax or long-name header holds a path and a few numbers; tar itself writes under 64 KiB.
 MAX_EXTENSION_BYTES = 1 << 20
+# Of a size in a pax record: 2**64 has 20, and int() refuses more than 4300.
 _MAX_DIGITS = 20
 _ADLER = 65521
 _BLANK = b" " * 8
@@ -137,12 +138,12 @@ class Walker:
             if kind == _SPARSE:
                 content = self._behind_sparse_map(content, block[482])
             name = self._name(block, local)
-            if kind in _REFUSED or any(key.startswith("GNU.sparse.") for key in local):
+            if kind in _REFUSED or (local and _is_pax_sparse(local)):
                 yield Member(name, content, 0, _REFUSED.get(kind, "sparse file"))
             elif kind != _DIRECTORY:
                 yield Member(name, content, size, None)
             position = content + _padded(size)
-            self.end = min(position, self._size_bytes)
+            self.end = position
             local = {}
             if content + size > self._size_bytes:
                 self._report_cut(f"member {name[:200]!r}", content, size)
@@ -262,7 +263,9 @@ def _number(field: bytes) -> int | None:
     if field[0] & 0x80:
         value = int.from_bytes(field, "big") & ((1 << 95) - 1)
         return value if field[0] == 0x80 else None
-    text = field.lstrip(b" \0").split(b"\0", 1)[0].strip() or b"0"
+    text = field.strip(b" \0") or b"0"
+    if not text.isdigit():
+        text = text.split(b"\0", 1)[0].rstrip()
     try:
         return int(text, 8) if text.isdigit() else None  # int takes a sign, "_" and "0o" too
     except ValueError:
@@ -272,6 +275,10 @@ def _number(field: bytes) -> int | None:
 def _overridden_size(size: int, local: dict[str, str], shared: dict[str, str]) -> int:
     text = local.get("size") or shared.get("size")
     return int(text) if text and text.isdecimal() and len(text) <= _MAX_DIGITS else size
+
+
+def _is_pax_sparse(local: dict[str, str]) -> bool:
+    return any(key.startswith("GNU.sparse.") for key in local)
 
 
 def _padded(size: int) -> int:

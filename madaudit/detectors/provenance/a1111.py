@@ -41,7 +41,8 @@ class A1111(MarkDetector):
             parameters = parse_infotext(text)
             if parameters is not None:
                 return _detail(field, parameters)
-            if extras is None and "postprocessing" in field and "ostprocess upscale" in text:
+            is_extras = field.endswith((" postprocessing", " extras"))
+            if extras is None and is_extras and "Postprocess upscale" in text:
                 extras = Detail(
                     says="Automatic1111: enlarged or restored by its Extras tab",
                     label="composite",
