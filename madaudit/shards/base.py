@@ -32,7 +32,7 @@ class OpenShard(ABC):
 
     Attributes:
         problems: what is wrong with the shard itself.
-        n_ignored: files that are no part of any sample (directories, files without extension).
+        n_ignored: files that are no part of any sample (hidden, or without an extension).
         n_expected: samples that the pipeline says it wrote, None where it does not say.
         position_bytes: how far reading has come, for progress.
     """
