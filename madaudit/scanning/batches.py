@@ -28,10 +28,17 @@ class Verdict(NamedTuple):
 
 
 class Prepared(NamedTuple):
-    """A batch with what goes into its rows besides evidence."""
+    """A batch with what goes into its rows besides evidence.
+
+    Attributes:
+        batch: all samples, in order.
+        verdicts: one per sample.
+        doomed: places in the batch that no detector may touch: they hung or killed a worker.
+    """
 
     batch: Batch
     verdicts: list[Verdict]
+    doomed: frozenset[int] = frozenset()
 
 
 def prepare_batches(
@@ -52,18 +59,21 @@ def prepare_batches(
         verdicts.append(verdict)
         n_bytes += sample.size if verdict.decoded is None else 4 * sample.size
         if len(looks) >= n_most or n_bytes >= BATCH_BYTES:
-            yield _prepared(looks, verdicts)
+            yield _prepared(looks, verdicts, doomed)
             looks, verdicts, n_bytes = [], [], 0
     if looks:
-        yield _prepared(looks, verdicts)
+        yield _prepared(looks, verdicts, doomed)
 
 
-def _prepared(looks: list[Look], verdicts: list[Verdict]) -> Prepared:
+def _prepared(
+    looks: list[Look], verdicts: list[Verdict], doomed: dict[int, tuple[Status, str]]
+) -> Prepared:
     def pixels(index: int) -> Pixels | None:
         decoded = verdicts[index].decoded
         return None if decoded is None else decoded.pixels
 
-    return Prepared(Batch(looks, pixels), verdicts)
+    places = [place for place, look in enumerate(looks) if look.sample.ordinal in doomed]
+    return Prepared(Batch(looks, pixels), verdicts, frozenset(places))
 
 
 def _examine(sample: Sample, plan: Plan, watch: Watch) -> Verdict:

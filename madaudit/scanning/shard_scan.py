@@ -167,7 +167,7 @@ def _scan_open(source: OpenShard, work: _Work) -> tuple[int, str]:
 
 def _add_batch(work: _Work, prepared: Prepared, weight: float) -> None:
     """Evidence of all detectors for one batch."""
-    evidence = {d.name: detect_all(d, prepared.batch, work.watch) for d in work.job.detectors}
+    evidence = {d.name: _evidence(d, prepared, work.watch) for d in work.job.detectors}
     work.rows.add(prepared, evidence, weight)
     work.n_errors += sum(verdict.status != "ok" for verdict in prepared.verdicts)
     if work.job.plan.thumbnails == "none":
@@ -176,6 +176,19 @@ def _add_batch(work: _Work, prepared: Prepared, weight: float) -> None:
         for look, item in zip(prepared.batch.looks, said, strict=True):
             if item.detail is not None:
                 work.candidates.offer(look.sample, item)
+
+
+def _evidence(detector: Detector, prepared: Prepared, watch: Watch) -> list[Evidence]:
+    """Evidence of one detector, missing for the samples that must be left alone."""
+    if not prepared.doomed:
+        return detect_all(detector, prepared.batch, watch)
+    evidence: list[Evidence] = []
+    for index in range(len(prepared.batch)):
+        if index in prepared.doomed:
+            evidence.append(MISSING)
+        else:
+            evidence += detect_all(detector, _single(prepared.batch, index), watch)
+    return evidence
 
 
 def detect_all(detector: Detector, batch: Batch, watch: Watch) -> list[Evidence]:

@@ -9,6 +9,7 @@ scanned again one sample at a time, which names the culprit.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -18,6 +19,7 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from multiprocessing.sharedctypes import RawArray
+from types import FrameType
 from typing import Any, ClassVar
 
 from madaudit.errors import OptionError, StoreError
@@ -34,12 +36,17 @@ from madaudit.scanning.watch import (
     Watch,
     read_progress,
 )
+from madaudit.types import Status
 
 _POLL_S = 0.2
+# Time for workers to clear away before they are killed.
+_STOP_S = 2.0
 # Beyond the limit before a worker is killed: its own timer gets to act first.
 _GRACE_S = 3.0
 # Deaths of a worker on one shard with nothing to blame before the shard is given up.
 _MAX_DEATHS = 3
+# Images of one shard that may each cost a worker; every one means scanning the shard again.
+_MAX_DOOMED = 50
 
 
 @dataclass(frozen=True)
@@ -85,8 +92,16 @@ class _Worker:
         theirs.close()
 
     def give(self, task: ShardTask) -> None:
+        """Hand over a task; if the process is gone already, its end shows at the next wait."""
         self.task = task
-        self.connection.send(task)
+        with contextlib.suppress(BrokenPipeError):
+            self.connection.send(task)
+
+    def stop(self) -> None:
+        """End it and let it clear away its half-written files; kill it where it does not."""
+        self.process.terminate()
+        self.process.join(_STOP_S)
+        self.kill()
 
     def kill(self) -> None:
         self.process.kill()
@@ -121,7 +136,9 @@ class _Pool:
 
     def stop(self) -> None:
         for worker in self._workers:
-            worker.kill()
+            worker.process.terminate()
+        for worker in self._workers:
+            worker.stop()
 
     def _running(self) -> tuple[Any, ...]:
         return tuple(
@@ -169,18 +186,22 @@ class _Pool:
         self._workers[index] = _Worker(self._plan, self._store, self._slots, index)
         if task is None:
             return []
-        if since and n_samples > 1:
+        if not since:
+            return self._after_death(task, waiting, exit_code)
+        if n_samples > 1:
             waiting.appendleft(replace(task, one_by_one=True))
             return []
-        if since and is_stuck:
-            reason = f"took more than {self._plan.image_timeout_s:g} s"
-            waiting.appendleft(task.without(int(ordinal), "timeout", reason))
-            return []
-        if since:
-            reason = f"brought the process down (exit code {exit_code})"
-            waiting.appendleft(task.without(int(ordinal), "decode_error", reason))
-            return []
-        return self._after_death(task, waiting, exit_code)
+        status: Status = "timeout" if is_stuck else "decode_error"
+        reason = (
+            f"took more than {self._plan.image_timeout_s:g} s"
+            if is_stuck
+            else f"brought the process down (exit code {exit_code})"
+        )
+        if len(task.doomed) >= _MAX_DOOMED:
+            reason = f"{_MAX_DOOMED} of its images hung or killed a worker; the last one {reason}"
+            return [give_up(Job.prepare(self._plan, self._store), task, reason)]
+        waiting.appendleft(task.without(int(ordinal), status, reason))
+        return []
 
     def _after_death(
         self, task: ShardTask, waiting: deque[ShardTask], exit_code: int | None
@@ -198,6 +219,7 @@ class _Pool:
 def _work(plan: Plan, store: Store, connection: Connection, slots: Any, base: int) -> None:
     """A worker's life: prepare once, then one shard at a time until the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _leave)
     parent = os.getppid()
     job = Job.prepare(plan, store)
     watch = Watch(slots, plan.image_timeout_s, base=base)
@@ -212,6 +234,11 @@ def _work(plan: Plan, store: Store, connection: Connection, slots: Any, base: in
             connection.send(error)
         except BrokenPipeError:
             return
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    """End by an exception, so that files being written are cleared away."""
+    raise SystemExit(128 + number)
 
 
 def default_workers() -> int:

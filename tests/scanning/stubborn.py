@@ -1,0 +1,57 @@
+"""Detectors that misbehave, registered by the tests that use them."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from typing import ClassVar
+
+from madaudit.detectors.base import Batch, Detector, Kind, Tier
+from madaudit.types import ABSENT, Evidence
+
+
+@dataclass(frozen=True)
+class Stubborn(Detector):
+    """Does something bad on the sample with key `at`.
+
+    Attributes:
+        how: "raise", "sleep" (Python code that can be interrupted), "hang" (a C call that cannot)
+            or "die" (the process ends).
+        at: key of the sample.
+    """
+
+    how: str = "raise"
+    at: str = "000003"
+
+    name: ClassVar[str] = "stubborn"
+    version: ClassVar[int] = 1
+    kind: ClassVar[Kind] = "one-sided"
+    tier: ClassVar[Tier] = "headers"
+    verified: ClassVar[str] = "a test's"
+
+    def detect(self, batch: Batch) -> list[Evidence]:
+        for look in batch.looks:
+            if look.sample.key == self.at:
+                self._misbehave()
+        return [ABSENT] * len(batch)
+
+    def _misbehave(self) -> None:
+        if self.how == "raise":
+            raise RuntimeError("the detector's own bug")
+        if self.how == "sleep":
+            until = time.monotonic() + 60
+            while time.monotonic() < until:
+                time.sleep(0.01)
+        if self.how == "hang":
+            _block_signals_and_wait()
+        if self.how == "die":
+            os._exit(139)
+
+
+def _block_signals_and_wait() -> None:
+    """What a decoder stuck in C looks like from outside: no Python code runs, no signal helps."""
+    import signal
+
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    time.sleep(60)

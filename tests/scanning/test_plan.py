@@ -1,0 +1,57 @@
+"""A plan's fingerprint changes with everything that rows depend on, and with nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from madaudit.detectors.provenance.a1111 import A1111
+from madaudit.errors import OptionError
+from madaudit.scanning.plan import Plan
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Plan(("a1111", "c2pa")),
+        Plan(("a1111",), tier="pixels"),
+        Plan(("a1111",), max_pixels=1000),
+        Plan(("a1111",), n_sample=10),
+        Plan(("a1111",), thumbnails="clear"),
+        Plan(("a1111",), digest="full"),
+    ],
+)
+def test_every_option_changes_the_fingerprint(other: Plan) -> None:
+    assert other.fingerprint() != Plan(("a1111",)).fingerprint()
+
+
+def test_a_detectors_option_changes_the_fingerprint() -> None:
+    unchecked = Plan(("c2pa",), {"c2pa": {"validate": False}})
+    assert unchecked.fingerprint() != Plan(("c2pa",)).fingerprint()
+
+
+def test_a_detectors_version_changes_the_fingerprint(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = Plan(("a1111",)).fingerprint()
+    monkeypatch.setattr(A1111, "version", 99)
+    assert Plan(("a1111",)).fingerprint() != before
+
+
+def test_the_same_plan_has_the_same_fingerprint() -> None:
+    assert Plan(("a1111", "c2pa")).fingerprint() == Plan(("a1111", "c2pa")).fingerprint()
+
+
+def test_an_unknown_detector_is_refused_with_a_suggestion() -> None:
+    with pytest.raises(OptionError, match="did you mean 'a1111'"):
+        Plan(("a111",)).build_detectors()
+
+
+def test_an_unknown_option_is_refused_with_a_suggestion() -> None:
+    with pytest.raises(OptionError, match="did you mean 'validate'"):
+        Plan(("c2pa",), {"c2pa": {"valdate": True}}).build_detectors()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("max_pixels", 0), ("image_timeout_s", -1.0), ("n_sample", 0)]
+)
+def test_numbers_out_of_range_are_refused(name: str, value: float) -> None:
+    with pytest.raises(OptionError, match="greater than 0"):
+        Plan(("a1111",), **{name: value})  # type: ignore[arg-type]

@@ -1,0 +1,90 @@
+"""Files of a store are whole or not there, and never code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from madaudit.errors import StoreError
+from madaudit.scanning.store import Store
+from tests.scanning.data_building import all_files, samples, scan, write_tar
+
+
+def test_a_file_appears_only_when_it_is_whole(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    with store.create("a/b.bin") as file:
+        file.write(b"half")
+        assert not (tmp_path / "a" / "b.bin").exists()
+    assert (tmp_path / "a" / "b.bin").read_bytes() == b"half"
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_rubbish(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    store.write_json("x.json", {"old": True})
+    with pytest.raises(ZeroDivisionError), store.create("x.json") as file:
+        file.write(b"%d" % (1 // 0))
+    assert store.read_json("x.json") == {"old": True}
+    assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
+
+
+def test_a_full_disk_is_one_clear_error(tmp_path: Path) -> None:
+    with (
+        pytest.raises(StoreError, match=r"cannot write x\.bin.*No space left.*run the same"),
+        Store(str(tmp_path)).create("x.bin"),
+    ):
+        raise OSError(28, "No space left on device")
+
+
+def test_rubbish_of_killed_writers_is_swept(tmp_path: Path) -> None:
+    (tmp_path / "scores").mkdir()
+    (tmp_path / "scores" / ".a.tar.parquet.123.partial").write_bytes(b"half")
+    (tmp_path / "scores" / ".b.tar.parquet.123.partial").write_bytes(b"another's")
+    Store(str(tmp_path)).sweep("scores/a.tar.parquet")
+    assert [p.name for p in (tmp_path / "scores").iterdir()] == [".b.tar.parquet.123.partial"]
+
+
+def test_a_store_of_another_schema_is_refused(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    store.write_json("manifest.json", {"schema": 999})
+    with pytest.raises(StoreError, match="schema 999"):
+        store.manifest()
+
+
+def test_a_store_at_a_url_holds_the_same_files(tmp_path: Path) -> None:
+    import fsspec
+
+    write_tar(tmp_path / "a.tar", samples(20))
+    scan([tmp_path / "a.tar"], tmp_path / "local")
+    memory = fsspec.filesystem("memory")
+    scan([tmp_path / "a.tar"], "memory://madaudit-test")
+    local = all_files(tmp_path / "local", "scores", "sketches", "thumbnails")
+    for name, data in local.items():
+        assert memory.cat_file(f"/madaudit-test/{name}") == data
+
+
+def test_sketches_count_every_row_once_and_load_without_pickle(tmp_path: Path) -> None:
+    write_tar(tmp_path / "a.tar", samples(50))
+    (summary,) = scan([tmp_path / "a.tar"], tmp_path / "store")
+    with np.load(tmp_path / "store" / "sketches" / "a.tar.npz", allow_pickle=False) as sketch:
+        assert sketch["a1111_states"].tolist() == [
+            summary.states["a1111"].get(state, 0)
+            for state in ("present", "absent", "unobservable", "missing")
+        ]
+        assert sketch["a1111_scores"].sum() == 50
+
+
+def test_graded_scores_fall_into_their_bins(tmp_path: Path) -> None:
+    write_tar(tmp_path / "a.tar", samples(20))
+    scan(
+        [tmp_path / "a.tar"],
+        tmp_path / "store",
+        detectors=("constant",),
+        options={"constant": {"score": 1.5}},
+    )
+    with np.load(tmp_path / "store" / "sketches" / "a.tar.npz") as sketch:
+        counts = sketch["constant_scores"]
+    # Edges −8, −8 + 1/64, …: 1.5 is the edge with number 608, so it opens bin 608 (+1: below).
+    assert counts[609] == 20
+    assert counts.sum() == 20
