@@ -8,7 +8,7 @@ makes several of each per image and a frozen dataclass costs three times as much
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 State = Literal["present", "absent", "unobservable", "missing"]
@@ -68,7 +68,8 @@ class Detail:
     validation: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        return {key: value for key, value in asdict(self).items() if value is not None}
+        values = ((name, getattr(self, name)) for name in self.__slots__)
+        return {name: value for name, value in values if value is not None}
 
 
 class Evidence(NamedTuple):

@@ -1,8 +1,8 @@
 """What a detector promises, and what it is given.
 
 Invariants: one Evidence per sample, in order; the answer for a sample depends neither on its
-neighbours nor on their number; a detector never raises on what an image holds; it imports no
-other detector and loads heavy packages at the top of its own file.
+neighbours nor on their number; what a detector raises on an image makes that sample's evidence
+missing; it imports no other detector and loads heavy packages at the top of its own file.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -30,38 +29,30 @@ class Look:
     Attributes:
         sample: as the reader handed it over.
         container: the image file's structure, None where the bytes are no image.
+        has_metadata: whether there is any to look at, in the file or in the exif column.
         otherwise: what to say where nothing is found: absent, unobservable (a re-encoded image
-            has lost its marks; a format whose metadata is not read) or missing.
+            has lost its marks, and img2dataset's exif column keeps only some of them; a format
+            whose metadata is not read) or missing (the file is damaged).
     """
+
+    __slots__ = ("_kept_exif", "container", "has_metadata", "otherwise", "sample")
 
     def __init__(self, sample: Sample, container: Container | None) -> None:
         self.sample = sample
         self.container = container
+        self._kept_exif: dict[str, str] | None = None
         self.otherwise = _otherwise(sample, container)
-
-    @property
-    def has_metadata(self) -> bool:
-        """Whether there is any metadata to look at, in the file or in the exif column."""
-        exif = self.sample.sidecar.exif
-        return (self.container is not None and bool(self.container.blocks)) or (
+        exif = sample.sidecar.exif
+        self.has_metadata = (container is not None and container.blocks != ()) or (
             exif is not None and len(exif) > 2
         )
 
-    @cached_property
+    @property
     def kept_exif(self) -> dict[str, str]:
         """EXIF of the downloaded file as img2dataset kept it, by our tag names."""
-        try:
-            record = json.loads(self.sample.sidecar.exif or "{}")
-        except (ValueError, RecursionError):
-            return {}
-        if not isinstance(record, dict):
-            return {}
-        # exifread writes "Image Software", "EXIF UserComment".
-        return {
-            key.partition(" ")[2] or key: value
-            for key, value in record.items()
-            if isinstance(value, str)
-        }
+        if self._kept_exif is None:
+            self._kept_exif = _by_tag_name(self.sample.sidecar.exif)
+        return self._kept_exif
 
     def exif(self) -> tuple[dict[str, str], str]:
         """EXIF texts by tag name, and where they stand: in the file, else in the exif column."""
@@ -125,8 +116,6 @@ class MarkDetector(Detector):
 
     kind: ClassVar[Kind] = "one-sided"
     tier: ClassVar[Tier] = "headers"
-    #: Whether the exif column that img2dataset keeps shows all of what this detector reads.
-    sees_exif_column: ClassVar[bool] = False
 
     @abstractmethod
     def examine(self, look: Look) -> Detail | None:
@@ -137,24 +126,35 @@ class MarkDetector(Detector):
         """
 
     def detect(self, batch: Batch) -> list[Evidence]:
-        return [self._evidence(look) for look in batch.looks]
+        return [
+            self._evidence(look) if look.has_metadata else look.otherwise for look in batch.looks
+        ]
 
     def _evidence(self, look: Look) -> Evidence:
-        if look.has_metadata:
-            detail = self.examine(look)
-            if detail is not None:
-                return Evidence("present", detail=detail)
-        if (
-            self.sees_exif_column
-            and look.otherwise is UNOBSERVABLE
-            and look.sample.sidecar.exif is not None
-        ):
-            return ABSENT
-        return look.otherwise
+        detail = self.examine(look)
+        return look.otherwise if detail is None else Evidence("present", detail=detail)
+
+
+def _by_tag_name(exif: str | None) -> dict[str, str]:
+    """The exif column's tags: exifread writes "Image Software", "EXIF UserComment".
+
+    Other groups ("Thumbnail Software") do not speak of the image itself.
+    """
+    try:
+        record = json.loads(exif or "{}")
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(record, dict):
+        return {}
+    return {
+        key.partition(" ")[2]: value
+        for key, value in record.items()
+        if isinstance(value, str) and key.startswith(("Image ", "EXIF "))
+    }
 
 
 def _otherwise(sample: Sample, container: Container | None) -> Evidence:
-    if container is None or not container.is_complete:
+    if container is None or container.problem is not None:
         return MISSING
     if not container.is_readable:
         return UNOBSERVABLE

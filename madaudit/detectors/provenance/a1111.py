@@ -33,7 +33,7 @@ class A1111(MarkDetector):
 
     name: ClassVar[str] = "a1111"
     version: ClassVar[int] = 1
-    verified: ClassVar[str] = "verified on genuine files of 8 programs (docs/provenance.md)"
+    verified: ClassVar[str] = "verified on genuine files of 7 programs (docs/provenance.md)"
 
     def examine(self, look: Look) -> Detail | None:
         extras = None

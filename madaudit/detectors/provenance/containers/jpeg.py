@@ -6,6 +6,8 @@ XMP); Photoshop File Formats, "Image Resource Blocks" (APP13); C2PA 2.2, A.3.1 (
 
 from __future__ import annotations
 
+import struct
+
 from madaudit.detectors.provenance.containers.base import (
     MAX_BLOCK_BYTES,
     MAX_PARTS,
@@ -25,6 +27,7 @@ _NO_LENGTH = {0xFF: 1, 0x01: 2, **dict.fromkeys(range(0xD0, 0xD8), 2)}
 # A stuffed zero, and an end of the image before its first scan.
 _NO_SEGMENT = frozenset({0x00, 0xD9})
 _SOS = 0xDA
+_SEGMENT = struct.Struct(">BBH")
 
 
 def parse_jpeg(image: memoryview) -> Container:
@@ -38,8 +41,8 @@ def parse_jpeg(image: memoryview) -> Container:
         if position + 4 > end:
             problem = f"cut inside the header: ends at byte {end}"
             break
-        marker = image[position + 1]
-        if image[position] != 0xFF or marker in _NO_SEGMENT:
+        prefix, marker, length = _SEGMENT.unpack_from(image, position)
+        if prefix != 0xFF or marker in _NO_SEGMENT:
             problem = f"no segment marker at byte {position}"
             break
         if marker in _NO_LENGTH:
@@ -47,7 +50,6 @@ def parse_jpeg(image: memoryview) -> Container:
             continue
         if marker == _SOS:
             break
-        length = (image[position + 2] << 8) | image[position + 3]
         if length < 2 or position + 2 + length > end:
             problem = f"segment of {length} bytes at byte {position}: ends at byte {end}"
             break

@@ -37,7 +37,9 @@ def parse_webp(image: memoryview) -> Container:
             name = kind.decode("ascii", "replace")
             problem, is_complete = f"chunk {name} cut: ends at byte {end}", False
             break
-        if kind in _KINDS and length <= MAX_BLOCK_BYTES:
+        if kind in _KINDS and length > MAX_BLOCK_BYTES:
+            problem = f"chunk {kind.decode()} of {length} bytes was not read"
+        elif kind in _KINDS:
             name, where = _KINDS[kind]
             data = bytes(image[body : body + length])
             blocks.append(Block(name, where, data.removeprefix(b"Exif\0\0")))
