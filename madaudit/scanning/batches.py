@@ -14,7 +14,7 @@ from madaudit.scanning.watch import ImageTimeout, Watch
 from madaudit.types import Sample, Status
 
 # Small enough that a batch of images stays in the processor's cache between reading and parsing.
-BATCH_SAMPLES = 64
+BATCH_SAMPLES = 32
 BATCH_BYTES = 1 << 24
 
 

@@ -8,29 +8,39 @@ rows; and an image with a dotted name ("img.v2.jpg") is still found, by its last
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 IMAGE_EXTENSIONS = frozenset({"jpg", "jpeg", "jfif", "jpe", "png", "webp", "avif", "heic", "heif"})
 IMAGE_EXTENSIONS |= {"gif", "bmp", "tif", "tiff", "jxl", "img", "image"}
 
 
-class Name(NamedTuple):
-    """A file's place in a sample: `key`, `field` (lower case, without the first dot)."""
+_ROLES = {
+    "json": "record",
+    "txt": "caption",
+    "caption": "caption",
+    **dict.fromkeys(IMAGE_EXTENSIONS, "image"),
+}
 
-    key: str
-    field: str
 
+def split_name(path: str) -> tuple[str, str]:
+    """Key and field of a path; the field in lower case, without the first dot.
 
-def split_name(path: str) -> Name | None:
-    """Key and field of a path, or None for a file that is no part of a sample.
-
-    Hidden files ("._x.jpg", ".DS_Store") and files without an extension belong to no sample.
+    Hidden files ("._x.jpg", ".DS_Store") and files without an extension belong to no sample:
+    both parts are empty.
     """
-    start = path.rfind("/") + 1
-    dot = path.find(".", start)
-    if dot <= start:
-        return None
-    return Name(path[:dot], path[dot + 1 :].lower())
+    dot = path.find(".", path.rfind("/") + 1)
+    if dot <= 0 or path[dot - 1] == "/":
+        return "", ""
+    return path[:dot], path[dot + 1 :].lower()
+
+
+def role_of(field: str) -> str:
+    """What a field is to a sample: "image", "record", "caption" or "" for none of these.
+
+    An image is known by its last extension, so "v2.jpg" is one.
+    """
+    role = _ROLES.get(field)
+    if role is None:
+        return "image" if is_image(field) else ""
+    return role
 
 
 def is_image(field: str) -> bool:
@@ -40,4 +50,6 @@ def is_image(field: str) -> bool:
 
 def is_unsafe(path: str) -> bool:
     """Whether a name points outside the folder it would be unpacked in."""
-    return path.startswith("/") or ".." in path.split("/") or "\\" in path
+    if ".." in path and ".." in path.split("/"):
+        return True
+    return path.startswith("/") or "\\" in path

@@ -128,10 +128,10 @@ def _sort_files(fs: Any, given: str, folder: str | None, entries: list[dict[str,
     for info in entries:
         if info["type"] != "file":
             continue
-        name = split_name(info["name"])
+        _, field = split_name(info["name"])
         if info["name"].endswith(_TAR_ENDINGS):
             tars.append(files.describe(fs, info))
-        elif name is not None and is_image(name.field):
+        elif is_image(field):
             images.append(files.describe(fs, info))
         else:
             others.append(info["name"])

@@ -49,17 +49,21 @@ def from_json(data: bytes | memoryview, caption: str | None) -> Sidecar:
 def from_record(record: Mapping[str, Any], caption: str | None) -> Sidecar:
     """The sidecar of one sample from a dictionary of img2dataset, DataComp or LAION columns."""
     get = record.get
+    url = get("url")
+    if url is None:
+        url = get("URL")
     if caption is None:
         caption = _text(_first(record, _CAPTION))
     reencoded = None
     if "original_width" in record and "status" in record:
         reencoded = get("width") is not None
+    uid, sha256, exif = get("uid"), get("sha256"), get("exif")
     return Sidecar(
-        _text(get("uid")),
-        _text(_first(record, _URL)),
+        uid if uid is None else _text(uid),
+        url if url is None else _text(url),
         caption,
-        _text(get("sha256")),
-        _text(get("exif")),
+        sha256 if sha256 is None else _text(sha256),
+        exif if exif is None else _text(exif),
         reencoded,
     )
 

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, ClassVar
 from madaudit.errors import ShardError
 from madaudit.shards import files, sidecar
 from madaudit.shards.base import OpenShard, Problem, Reader
-from madaudit.shards.grouping import is_image, is_unsafe, split_name
+from madaudit.shards.grouping import is_unsafe, role_of, split_name
 from madaudit.shards.sidecar_table import SidecarTable
 from madaudit.shards.walker import BLOCK, Member, Walker, Window, checksum_holds
 from madaudit.types import NO_SIDECAR, Sample, Shard, Sidecar, Status
@@ -24,6 +24,8 @@ from madaudit.types import NO_SIDECAR, Sample, Shard, Sidecar, Status
 MAX_IMAGE_BYTES = 1 << 28
 # A caption or record; img2dataset's records stay under 100 KB even with EXIF.
 MAX_SIDECAR_BYTES = 1 << 24
+# Headers hashed at once, and how often progress is told.
+_HEADERS_HELD = 256
 _COMPRESSED = {
     b"\x1f\x8b": "gzip",
     b"BZh": "bzip2",
@@ -54,13 +56,27 @@ class TarReader(Reader):
 class _Group:
     """The members of one sample, as they come."""
 
-    __slots__ = ("error", "image", "key", "n_images", "sidecars", "status", "view")
+    __slots__ = (
+        "caption",
+        "error",
+        "fields",
+        "image",
+        "is_wanted",
+        "key",
+        "n_images",
+        "record",
+        "status",
+        "view",
+    )
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, *, is_wanted: bool) -> None:
         self.key = key
+        self.is_wanted = is_wanted
+        self.fields: list[str] = []
         self.image: Member | None = None
         self.view: memoryview | None = None
-        self.sidecars: dict[str, memoryview] = {}
+        self.caption: memoryview | None = None
+        self.record: memoryview | None = None
         self.n_images = 0
         self.status: Status = "ok"
         self.error: str | None = None
@@ -87,8 +103,10 @@ class OpenTar(OpenShard):
         self._refuse_compressed()
         try:
             for ordinal, group in enumerate(self._groups(wanted)):
-                self.position_bytes = self._walker.window.start
-                if wanted is None or ordinal in wanted:
+                if len(self._walker.headers) > _HEADERS_HELD:
+                    self._absorb_headers()
+                    self.position_bytes = self._walker.window.start
+                if group.is_wanted:
                     yield self._sample(ordinal, group)
         except OSError as error:
             self.problems.append(Problem(f"reading stopped: {error}", self._walker.window.start))
@@ -133,49 +151,51 @@ class OpenTar(OpenShard):
     def _groups(self, wanted: Container[int] | None) -> Iterator[_Group]:
         """Neighbouring members with one key, in order."""
         group: _Group | None = None
-        seen: set[str] = set()
         ordinal = 0
         for member in self._walker.members():
-            name = split_name(member.name)
-            if name is None and member.refused is None and not is_unsafe(member.name):
-                self.n_ignored += 1
-                continue
-            key, field = name or (member.name, "")
-            if group is None or key != group.key or field in seen:
+            key, field = split_name(member.name)
+            if not key:
+                if member.refused is None and not is_unsafe(member.name):
+                    self.n_ignored += 1
+                    continue
+                key = member.name
+            if group is None or key != group.key or field in group.fields:
                 if group is not None:
                     yield group
                     ordinal += 1
-                group, seen = _Group(key), set()
-            seen.add(field)
-            self._add(group, member, field, wanted is None or ordinal in wanted)
-            if len(self._walker.headers) > 256:
-                self._absorb_headers()
+                group = _Group(key, is_wanted=wanted is None or ordinal in wanted)
+            group.fields.append(field)
+            self._add(group, member, field)
         if group is not None:
             yield group
 
-    def _add(self, group: _Group, member: Member, field: str, is_wanted: bool) -> None:
+    def _add(self, group: _Group, member: Member, field: str) -> None:
         """Put one member into its sample."""
+        role = role_of(field)
         if member.refused is not None or is_unsafe(member.name):
             what = member.refused or "name that points outside its folder"
             group.status = "unsafe_member"
             group.error = f"{what} refused: {member.name[:200]!r}"
-        elif is_image(field):
+        elif role == "image":
             group.n_images += 1
             if group.image is None:
                 group.image = member
-                if group.status != "unsafe_member":
-                    self._read_image(group, member, is_wanted)
-        elif (
-            is_wanted and field in ("json", "txt", "caption") and member.size <= MAX_SIDECAR_BYTES
-        ):
-            group.sidecars[field] = self._walker.window.read(member.offset, member.size)
+                self._read_image(group, member)
+        elif group.is_wanted and role and member.size <= MAX_SIDECAR_BYTES:
+            view = self._walker.window.read(member.offset, member.size)
+            if role == "record":
+                group.record = view
+            elif group.caption is None or field == "txt":
+                group.caption = view
 
-    def _read_image(self, group: _Group, member: Member, is_wanted: bool) -> None:
+    def _read_image(self, group: _Group, member: Member) -> None:
+        if group.status == "unsafe_member":
+            return
         if member.size > MAX_IMAGE_BYTES:
             group.status = "too_large"
             group.error = f"{member.size} bytes; at most {MAX_IMAGE_BYTES} are read"
             return
-        if not is_wanted:
+        if not group.is_wanted:
             return
         group.view = self._walker.window.read(member.offset, member.size)
         if len(group.view) < member.size:
@@ -201,11 +221,10 @@ class OpenTar(OpenShard):
         )
 
     def _sidecar(self, group: _Group) -> Sidecar:
-        text = group.sidecars.get("txt", group.sidecars.get("caption"))
+        text = group.caption
         caption = None if text is None else str(text, "utf-8", "replace")
-        record = group.sidecars.get("json")
-        if record is not None:
-            return sidecar.from_json(record, caption)
+        if group.record is not None:
+            return sidecar.from_json(group.record, caption)
         if self._table is None:
             self._table = SidecarTable.open(self._table_uri)
         row: dict[str, Any] | None = self._table.row(group.key)

@@ -24,7 +24,6 @@ MAX_EXTENSION_BYTES = 1 << 20
 # Of a size in a pax record: 2**64 has 20, and int() refuses more than 4300.
 _MAX_DIGITS = 20
 _ADLER = 65521
-_BLANK = b" " * 8
 _REFUSED = {
     0x31: "hard link",
     0x32: "symbolic link",
@@ -75,6 +74,14 @@ class Window:
             begin = 0
         return self.view[begin : begin + size]
 
+    def block(self, offset: int) -> bytes:
+        """The 512 bytes from `offset` on, or fewer at the end of the file."""
+        begin = offset - self.start
+        if begin < 0 or begin + BLOCK > len(self.data):
+            self._move(offset, BLOCK)
+            begin = 0
+        return self.data[begin : begin + BLOCK]
+
     def _move(self, offset: int, size: int) -> None:
         # A local file is read again from `offset`: joining the held tail with new bytes would
         # copy the whole window. A remote file never goes back, since its cache would refetch.
@@ -115,7 +122,7 @@ class Walker:
         position = 0
         local: dict[str, str] = {}
         while True:
-            block = bytes(self.window.read(position, BLOCK))
+            block = self.window.block(position)
             if len(block) < BLOCK or (block[0] == 0 and not any(block)):
                 self._finish(position, block)
                 return
@@ -134,7 +141,10 @@ class Walker:
                 local = self._extension(kind, content, size, local)
                 position = content + _padded(size)
                 continue
-            size = 0 if kind in _NO_CONTENT else _overridden_size(size, local, self._global)
+            if kind in _NO_CONTENT:
+                size = 0
+            elif local or self._global:
+                size = _overridden_size(size, local, self._global)
             if kind == _SPARSE:
                 content = self._behind_sparse_map(content, block[482])
             name = self._name(block, local)
@@ -144,16 +154,18 @@ class Walker:
                 yield Member(name, content, size, None)
             position = content + _padded(size)
             self.end = position
-            local = {}
+            if local:
+                local = {}
             if content + size > self._size_bytes:
                 self._report_cut(f"member {name[:200]!r}", content, size)
                 return
 
     def _name(self, block: bytes, local: dict[str, str]) -> str:
-        name = local.get("GNU.sparse.name") or local.get("path") or self._global.get("path")
-        if name:
-            return name
-        text = block[: block.index(0) if block[99] == 0 else 100].split(b"\0", 1)[0]
+        if local or self._global:
+            name = local.get("GNU.sparse.name") or local.get("path") or self._global.get("path")
+            if name:
+                return name
+        text = block[:100].split(b"\0", 1)[0]
         if block[345] and block[257:263] == b"ustar\0":
             text = block[345:500].split(b"\0", 1)[0] + b"/" + text
         return text.decode("utf-8", "replace")
@@ -251,8 +263,8 @@ def checksum_holds(block: bytes) -> bool:
         stored = int(block[148:156].strip(b" \0") or b"0", 8)
     except ValueError:
         return False
-    total = (zlib.adler32(block[156:], zlib.adler32(_BLANK, zlib.adler32(block[:148])))) & 0xFFFF
-    if total == (stored + 1) % _ADLER:
+    total = (zlib.adler32(block) & 0xFFFF) - sum(block[148:156]) + 8 * 0x20
+    if total % _ADLER == (stored + 1) % _ADLER:
         return True
     signed = sum(byte - 256 if byte > 127 else byte for byte in block[:148] + block[156:])
     return stored == signed + 256

@@ -12,9 +12,9 @@ from madaudit.shards.grouping import is_image, is_unsafe, split_name
 WEBDATASET_RULE = re.compile(r"^((?:.*/|)[^.]+)[.]([^/]*)$")
 
 
-def by_webdataset(path: str) -> tuple[str, str] | None:
+def by_webdataset(path: str) -> tuple[str, str]:
     match = WEBDATASET_RULE.match(path)
-    return None if match is None else (match.group(1), match.group(2).lower())
+    return ("", "") if match is None else (match.group(1), match.group(2).lower())
 
 
 def is_hidden(path: str) -> bool:
@@ -25,7 +25,7 @@ def is_hidden(path: str) -> bool:
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(path=st.text("aB./_é0", max_size=12))
 def test_names_are_split_as_webdataset_splits_them(path: str) -> None:
-    assert split_name(path) == (None if is_hidden(path) else by_webdataset(path))
+    assert split_name(path) == (("", "") if is_hidden(path) else by_webdataset(path))
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_a_name_is_cut_at_the_first_dot_of_its_last_part(path: str, key: str, fi
 
 @pytest.mark.parametrize("path", ["README", ".DS_Store", "a/._x.jpg", "a.b/", "a.b/c", "", "."])
 def test_hidden_names_and_names_without_extension_are_no_part_of_a_sample(path: str) -> None:
-    assert split_name(path) is None
+    assert split_name(path) == ("", "")
 
 
 @pytest.mark.parametrize("field", ["jpg", "jpeg", "png", "webp", "v2.jpg", "mask.png", "tiff"])
