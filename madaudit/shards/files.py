@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import datetime
 from typing import Any, BinaryIO, NamedTuple, cast
 
 import fsspec
@@ -70,8 +71,10 @@ def describe(fs: Any, info: dict[str, Any]) -> FileInfo:
     """A FileInfo from what fsspec's `info` or `find(detail=True)` returns."""
     version = ""
     for name in ("ETag", "etag", "mtime", "LastModified", "last_modified", "created"):
-        if info.get(name) is not None:
-            version = str(info[name])
+        value = info.get(name)
+        if value is not None:
+            # Listings and single look-ups of one file give a time in two forms.
+            version = str(value.timestamp() if isinstance(value, datetime) else value)
             break
     return FileInfo(to_uri(fs, info["name"]), int(info.get("size") or 0), version)
 

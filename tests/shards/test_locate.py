@@ -9,7 +9,7 @@ import fsspec
 import pytest
 
 from madaudit.errors import InputError, ShardError
-from madaudit.shards import load_reader
+from madaudit.shards import files, load_reader
 from madaudit.shards import locate as locate_module
 from madaudit.shards.locate import Located, locate
 from tests.shards.tar_building import pack, read_open
@@ -318,3 +318,13 @@ def test_a_shard_whose_name_is_not_utf8_is_refused(tmp_path: Path, path: bytes) 
 
     with pytest.raises(InputError, match="is not UTF-8"):
         locate([f"{tmp_path}/{os.fsdecode(path[:4])}*", str(tmp_path / "other.tar")])
+
+
+def test_a_files_version_is_the_same_in_a_listing_and_alone() -> None:
+    import fsspec
+
+    fsspec.filesystem("memory").pipe_file("/versions/a.tar", b"\0" * 1024)
+    (shard,) = locate(["memory://versions/*.tar"]).shards
+    now = files.current_version(shard.uri)
+    assert now is not None
+    assert (now.size_bytes, now.version) == (shard.size_bytes, shard.version)
