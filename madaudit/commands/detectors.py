@@ -31,7 +31,8 @@ def _describe(name: str) -> dict[str, Any]:
     try:
         detector = build_detector(name)
     except MissingExtraError as error:
-        return {"name": name, "available": False, "why": str(error), "weights": None}
+        unknown = dict.fromkeys(("kind", "tier", "version", "verified", "weights"))
+        return {**unknown, "name": name, "available": False, "why": str(error)}
     why = detector.why_unavailable()
     return {
         "name": name,
@@ -49,7 +50,12 @@ def _describe(name: str) -> dict[str, Any]:
 @common_options
 @guarded
 def command(as_json: bool, quiet: bool, verbose: bool) -> int:
-    """List the detectors: what each needs, and what it was verified on."""
+    """List the detectors: what each needs, and what it was verified on.
+
+    \b
+      madaudit detectors
+      madaudit detectors --json
+    """
     result = list_detectors()
     if as_json:
         print_json(result.to_dict())

@@ -70,7 +70,11 @@ def _version(package: str) -> str | None:
 @common_options
 @guarded
 def command(as_json: bool, quiet: bool, verbose: bool) -> int:
-    """Say what is installed, what is missing, and what that means."""
+    """Say what is installed, what is missing, and what that means.
+
+    \b
+      madaudit doctor
+    """
     result = doctor()
     if as_json:
         print_json(result.to_dict())

@@ -16,7 +16,7 @@ from madaudit.commands.shell import common_options, guarded, print_json
 from madaudit.commands.store_rows import group_labels, mark_rows, needed_columns
 from madaudit.errors import OptionError, StoreError
 from madaudit.estimation import Floor, MarkTally, estimate_floor
-from madaudit.reports.wording import count, percent, plural
+from madaudit.reports.wording import count, percent, plural, visible
 from madaudit.scanning.store import Store
 from madaudit.types import Interval
 
@@ -191,7 +191,7 @@ def _flags(store: Store, manifest: dict[str, Any], tally: MarkTally) -> tuple[st
     n_quarantined = sum(store.quarantine(shard) is not None for shard in manifest["shards"])
     if n_quarantined:
         flags.append(f"{plural(n_quarantined, 'shard')} in quarantine: something is wrong there")
-    hidden = tally.share(tally.weight - tally.observable - tally.partly)
+    hidden = tally.share(tally.hidden)
     if hidden > 0:
         flags.append(f"marks of {percent(hidden)} of samples could not have been seen")
     partly = tally.share(tally.partly)
@@ -224,7 +224,7 @@ def _print(estimate: Estimate) -> None:
     for stratum in estimate.strata[:50]:
         name = ", ".join(f"{column} {value or '(none)'}" for column, value in stratum.by.items())
         click.echo(
-            f"  {name}: at least {percent(stratum.floor.all_marks.low)} of "
+            f"  {visible(name)}: at least {percent(stratum.floor.all_marks.low)} of "
             f"{count(stratum.tally.n)}"
         )
     if len(estimate.strata) > 50:

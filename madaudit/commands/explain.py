@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +9,9 @@ import click
 import pyarrow.compute as pc
 
 from madaudit.commands.shell import common_options, guarded, print_json
+from madaudit.commands.store_rows import read_detail
 from madaudit.errors import StoreError
+from madaudit.reports.wording import visible
 from madaudit.scanning.store import Store
 
 _STATE_WORDS = {
@@ -65,7 +66,7 @@ def _explained(row: dict[str, Any], detectors: list[str]) -> dict[str, Any]:
     evidence = {}
     for name in detectors:
         state, score, detail = (row.pop(f"{name}_{part}") for part in ("state", "score", "detail"))
-        found = json.loads(detail) if detail else {}
+        found = read_detail(detail)
         evidence[name] = {
             "state": state,
             "score": score,
@@ -77,19 +78,19 @@ def _explained(row: dict[str, Any], detectors: list[str]) -> dict[str, Any]:
 
 def _print(row: dict[str, Any]) -> None:
     size = f"{row['width']} × {row['height']}" if row["width"] else "size unknown"
+    name = visible(f"{row['shard']}  #{row['ordinal']}  {row['key']}")
     click.echo(
-        click.style(f"{row['shard']}  #{row['ordinal']}  {row['key']}", bold=True)
+        click.style(name, bold=True)
         + f"  {row['format'] or 'no image'}, {size}, {row['size']} bytes"
     )
     if row["status"] != "ok" or row["error"]:
-        click.echo(f"  {row['status']}: {row['error']}")
+        click.echo(f"  {row['status']}: {visible(row['error'] or '')}")
     for column in ("url", "caption", "uid", "sha256"):
         if row[column]:
-            text = "".join(c if c.isprintable() else " " for c in row[column])
-            click.echo(f"  {column}: {text[:200]}")
+            click.echo(f"  {column}: {visible(row[column][:200])}")
     for name, item in row["evidence"].items():
         mark = click.style("●", fg="red") if item["state"] == "present" else " "
-        click.echo(f"  {mark} {name} {item['state']}: {item['says']}")
+        click.echo(f"  {mark} {name} {item['state']}: {visible(str(item['says']))}")
 
 
 @click.command("explain", no_args_is_help=True)

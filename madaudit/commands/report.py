@@ -195,13 +195,13 @@ def _hits(rows: MarkRows, shard: str, pictures: dict[int, bytes], most: int) -> 
 
 def _hit(rows: MarkRows, shard: str, index: int, pictures: dict[int, bytes]) -> Hit:
     row = {name: rows.rows.column(name)[index].as_py() for name in ("ordinal", *_COLUMNS)}
-    says = [details[index]["says"] for details in rows.details.values() if index in details]
+    details = [found[index] for found in rows.details.values() if index in found]
     width, height = row["width"], row["height"]
     return Hit(
         shard=shard,
         ordinal=row["ordinal"],
         key=row["key"],
-        says=tuple(str(sentence) for sentence in says),
+        says=tuple(str(detail.get("says") or "marked") for detail in details),
         label=LABELS[rows.verdicts[index]],
         caption=_cut(row["caption"]),
         url=_cut(row["url"]),
@@ -232,7 +232,7 @@ def _answer(known: Estimate, *, is_sampled: bool) -> str:
 
 def _in_words(known: Estimate) -> tuple[str, ...]:
     tally = known.tally
-    hidden = tally.share(tally.weight - tally.observable)
+    hidden = tally.share(tally.hidden + tally.partly)
     sentences = [_FLOOR_IN_WORDS]
     if hidden > 0.005:
         sentences.append(
@@ -246,7 +246,6 @@ def _observability(tally: MarkTally) -> tuple[Count, ...]:
     def row(name: str, n: float, meaning: str) -> Count:
         return Count(name, n, tally.share(n), meaning)
 
-    hidden = tally.weight - tally.observable - tally.partly
     return (
         row(
             "could be seen",
@@ -265,7 +264,7 @@ def _observability(tally: MarkTally) -> tuple[Count, ...]:
         ),
         row(
             "could not be seen",
-            hidden,
+            tally.hidden,
             "re-encoded, broken, or of a format whose metadata is not read",
         ),
     )
@@ -286,7 +285,7 @@ def _funnel(tally: MarkTally) -> tuple[Count, ...]:
         row("real", tally.real, "the mark says camera, film or human; it proves no more"),
         row(
             "nothing",
-            tally.weight - tally.synthetic - tally.composite - tally.real,
+            tally.unmarked,
             "no mark, which proves nothing",
         ),
     )
@@ -315,7 +314,7 @@ def _groups(tallies: dict[str, MarkTally]) -> tuple[GroupCount, ...]:
             tally.weight,
             tally.share(tally.synthetic),
             tally.share(tally.composite),
-            tally.share(tally.weight - tally.observable - tally.partly),
+            tally.share(tally.hidden),
             tally.share(tally.broken),
         )
         for name, tally in ordered[:_TABLE_ROWS]

@@ -2,38 +2,31 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from madaudit.commands.shell import (
-    EXIT_INCOMPLETE,
-    common_options,
-    guarded,
-    print_json,
-)
+from madaudit.commands.scan_request import ScanRequest, build_plan, parse_options, split_names
+from madaudit.commands.shell import EXIT_INCOMPLETE, common_options, guarded, print_json
 from madaudit.detectors import DEFAULTS
 from madaudit.detectors.base import Tier
-from madaudit.errors import OptionError
-from madaudit.reports.wording import count, plural
+from madaudit.reports.wording import count
 from madaudit.scanning.plan import (
     DEFAULT_IMAGE_TIMEOUT_S,
     DEFAULT_MAX_PIXELS,
-    SCHEMA_VERSION,
     THUMBNAILS,
     TIERS,
-    Plan,
     Thumbnails,
 )
-from madaudit.scanning.store import Store
-from madaudit.scanning.tasks import ShardTask, own_part, plan_tasks
-from madaudit.shards.locate import Located, locate
+from madaudit.shards.locate import locate
+from madaudit.types import STATES
+
+if TYPE_CHECKING:
+    from madaudit.scanning.store import Store
 
 
 @dataclass(frozen=True)
@@ -141,9 +134,11 @@ def scan(
     Raises:
         RequestError: the request cannot be carried out; nothing was scanned.
     """
-    request = _Request(
+    from madaudit.scanning.store import Store
+
+    request = ScanRequest(
         located=locate([inputs] if isinstance(inputs, str) else list(inputs)),
-        plan=_plan(
+        plan=build_plan(
             detectors, options, tier, sample, seed, max_pixels, image_timeout, thumbnails, digest
         ),
         store=Store(output.rstrip("/")),
@@ -154,75 +149,8 @@ def scan(
     return _run(request, engine, workers, is_quiet=quiet)
 
 
-@dataclass(frozen=True)
-class _Request:
-    """A scan's arguments, checked."""
-
-    located: Located
-    plan: Plan
-    store: Store
-    given: list[str]
-    part: tuple[int, int]
-    retry_failed: bool
-
-    def all_tasks(self) -> list[ShardTask]:
-        return plan_tasks(self.located.shards, n_sample=self.plan.n_sample, seed=self.plan.seed)
-
-    def manifest(self) -> dict[str, Any]:
-        from madaudit import __version__
-
-        return {
-            "schema": SCHEMA_VERSION,
-            "madaudit": __version__,
-            "python": platform.python_version(),
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "fingerprint": self.plan.fingerprint(),
-            "plan": self.plan.to_dict(),
-            "detectors": {d.name: d.version for d in self.plan.build_detectors()},
-            "root": self.located.root,
-            "inputs": self.given,
-            "input_bytes": sum(shard.size_bytes for shard in self.located.shards),
-            "ignored_files": self.located.n_ignored_files,
-            "n_shards_in_all": len(self.located.shards),
-            "shards": [task.shard.name for task in self.all_tasks()],
-        }
-
-
-def _plan(
-    detectors: Sequence[str] | None,
-    options: Mapping[str, Mapping[str, Any]] | None,
-    tier: Tier,
-    sample: int | None,
-    seed: int,
-    max_pixels: int,
-    image_timeout: float,
-    thumbnails: Thumbnails,
-    digest: Any,
-) -> Plan:
-    names = tuple(detectors or DEFAULTS)
-    for name in options or {}:
-        if name not in names:
-            raise OptionError(
-                f"options are given for detector {name!r}, which is not among those that run: "
-                f"{', '.join(names)}"
-            )
-    plan = Plan(
-        names,
-        dict(options or {}),
-        tier,
-        max_pixels,
-        image_timeout,
-        sample,
-        seed,
-        thumbnails,
-        digest,
-    )
-    plan.build_detectors()
-    return plan
-
-
 def _run(
-    request: _Request, engine: str | None, workers: int | None, *, is_quiet: bool
+    request: ScanRequest, engine: str | None, workers: int | None, *, is_quiet: bool
 ) -> ScanResult:
     from madaudit.commands.progress import ScanProgress
     from madaudit.scanning.engines import build_engine
@@ -230,8 +158,7 @@ def _run(
     from madaudit.scanning.resume import find_pending, write_manifest
 
     began = time.monotonic()
-    write_manifest(request.store, request.manifest())
-    mine = own_part(request.all_tasks(), index=request.part[0], n_parts=request.part[1])
+    mine = request.own_tasks()
     fingerprint = request.plan.fingerprint()
     pending = find_pending(mine, request.store, fingerprint, retries_failed=request.retry_failed)
     n_workers = default_workers() if workers is None else workers
@@ -239,6 +166,8 @@ def _run(
         engine = "pool" if n_workers > 1 and len(pending.tasks) > 1 else "serial"
     sizes = {task.shard.name: task.shard.size_bytes for task in pending.tasks}
     runner = build_engine(engine, workers=n_workers)
+    # Last, since a wrong request must leave the store as it was.
+    write_manifest(request.store, request.manifest())
     n_done, interrupted = 0, False
     with ScanProgress(list(sizes.values()), is_quiet=is_quiet) as progress:
         events = runner.run(request.plan, pending.tasks, request.store)
@@ -298,7 +227,7 @@ def _result(
             "quarantined": len({problem["shard"] for problem in problems}),
         },
         detectors={
-            name: {state: counts.get(state, 0) for state in _STATES}
+            name: {state: counts.get(state, 0) for state in STATES}
             for name, counts in states.items()
         },
         fingerprint=manifest["fingerprint"],
@@ -309,16 +238,13 @@ def _result(
     )
 
 
-_STATES = ("present", "absent", "unobservable", "missing")
-
-
-def _dry_run(request: _Request, workers: int | None) -> DryRun:
+def _dry_run(request: ScanRequest, workers: int | None) -> DryRun:
     """Measure a stretch of the first shard and extrapolate."""
     from madaudit.scanning.engines.pool import default_workers
     from madaudit.scanning.probe import probe
     from madaudit.scanning.resume import find_pending
 
-    tasks = own_part(request.all_tasks(), index=request.part[0], n_parts=request.part[1])
+    tasks = request.own_tasks()
     pending = find_pending(
         tasks,
         request.store,
@@ -334,68 +260,6 @@ def _dry_run(request: _Request, workers: int | None) -> DryRun:
         n_samples = min(n_samples, sum(task.n_draw or 0 for task in pending.tasks))
     seconds = n_samples / measured.samples_per_s / (workers or default_workers())
     return DryRun(len(pending.tasks), n_bytes, n_samples, seconds, measured.samples_per_s)
-
-
-def _print_summary(result: ScanResult, output: str) -> None:
-    shards = result.shards
-    click.echo(
-        f"{count(result.rows)} rows for {count(result.samples)} samples in "
-        f"{plural(shards['total'], 'shard')} ({shards['done']} scanned now, "
-        f"{shards['skipped']} done before) in {result.seconds:.1f} s"
-    )
-    if result.stale:
-        click.echo(f"  {result.stale} of them scanned again: plan or input had changed")
-    bad = {name: n for name, n in sorted(result.status.items()) if name != "ok"}
-    if bad:
-        click.echo("  not ok: " + ", ".join(f"{count(n)} {name}" for name, n in bad.items()))
-    width = max(len(name) for name in result.detectors)
-    click.echo(f"  {'':{width}}  " + "".join(f"{state:>14}" for state in _STATES))
-    for name, states in result.detectors.items():
-        click.echo(
-            f"  {name:{width}}  " + "".join(f"{count(states[state]):>14}" for state in _STATES)
-        )
-    for problem in result.problems[:10]:
-        place = "" if problem["offset"] is None else f" at byte {problem['offset']}"
-        text = f"  quarantined {problem['shard']}{place}: {problem['message']}"
-        click.echo(click.style(text, fg="yellow"), err=True)
-    if len(result.problems) > 10:
-        click.echo(f"  … and {len(result.problems) - 10} more in {output}/quarantine", err=True)
-    if result.interrupted:
-        click.echo("interrupted; run the same command again to go on", err=True)
-    click.echo(f"next: madaudit estimate {output}; madaudit report {output}")
-
-
-def _parse_options(pairs: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """`c2pa.validate=false` to {"c2pa": {"validate": False}}."""
-    options: dict[str, dict[str, Any]] = {}
-    for pair in pairs:
-        place, equals, text = pair.partition("=")
-        name, dot, key = place.partition(".")
-        if not equals or not dot or not name or not key:
-            raise OptionError(
-                f"cannot read --option {pair!r}; allowed: DETECTOR.OPTION=VALUE, "
-                f"for example c2pa.validate=false"
-            )
-        options.setdefault(name, {})[key] = _value(text)
-    return options
-
-
-def _value(text: str) -> Any:
-    if text in ("true", "false"):
-        return text == "true"
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
-
-
-def _split_names(text: str | None) -> tuple[str, ...] | None:
-    return tuple(name.strip() for name in text.split(",") if name.strip()) if text else None
-
-
-_Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 @click.command("scan", no_args_is_help=True)
@@ -486,9 +350,12 @@ def command(
 
     Run the same command again after an interruption, a crash or new shards: what is done is kept.
     """
-    plan = _plan(
-        _split_names(detectors),
-        _parse_options(option_pairs),
+    from madaudit.commands.scan_summary import print_summary
+    from madaudit.scanning.store import Store
+
+    plan = build_plan(
+        split_names(detectors),
+        parse_options(option_pairs),
         tier,
         sample,
         seed,
@@ -497,7 +364,7 @@ def command(
         thumbnails,
         digest,
     )
-    request = _Request(
+    request = ScanRequest(
         locate(inputs),
         plan,
         Store(output.rstrip("/")),
@@ -521,5 +388,5 @@ def command(
     if as_json:
         print_json(result.to_dict())
     elif not quiet:
-        _print_summary(result, output)
+        print_summary(result, output)
     return 0 if result.is_complete else EXIT_INCOMPLETE

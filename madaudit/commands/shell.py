@@ -64,6 +64,11 @@ def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
         except BrokenPipeError:
             sys.stderr.close()
             code = 0
+        except OSError as error:
+            if kwargs.get("verbose"):
+                traceback.print_exc()
+            click.echo(f"{click.style('error:', fg='red')} {error}", err=True)
+            code = EXIT_REQUEST
         except click.exceptions.ClickException:
             raise
         except Exception:  # noqa: BLE001 — the last line of defence reports what nobody foresaw
@@ -89,7 +94,7 @@ def _read_config(
     try:
         with open(value, "rb") as file:
             content = tomllib.load(file)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise click.UsageError(f"cannot read {value}: {error}") from error
     section = content.get(context.info_name or "", {})
     flat = {name: item for name, item in content.items() if not isinstance(item, dict)}

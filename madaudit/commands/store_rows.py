@@ -84,7 +84,7 @@ def _judge(rows: pa.RecordBatch, detectors: Sequence[str]) -> MarkRows:
         blind += (states == "unobservable") | (states == "missing")
         details[name] = _details(rows.column(f"{name}_detail"))
         for index, detail in details[name].items():
-            code = _CODES.get(detail.get("label", ""))
+            code = _CODES.get(str(detail.get("label")))
             if not is_present[index] or code is None:
                 continue
             verdicts[index] = min(verdicts[index], code)
@@ -92,12 +92,13 @@ def _judge(rows: pa.RecordBatch, detectors: Sequence[str]) -> MarkRows:
                 validated[index] = True
     verdicts[verdicts == len(LABELS)] = NO_MARK
     status = _texts(rows.column("status"))
-    reencoded = rows.column("reencoded")
+    observable = (blind == 0) & (seen > 0)
+    is_reencoded = rows.column("reencoded")
     masks = RowMasks(
         validated=validated,
-        observable=(blind == 0) & (seen > 0),
+        observable=observable,
         partly=(blind > 0) & (seen > 0),
-        bare=np.asarray(reencoded.is_null()) & (status == "ok"),
+        bare=observable & np.asarray(is_reencoded.is_null()) & (status == "ok"),
         broken=status != "ok",
     )
     return MarkRows(rows, details, verdicts, masks)
@@ -112,18 +113,24 @@ def _texts(column: pa.Array) -> npt.NDArray[np.object_]:
 
 
 def _details(column: pa.Array) -> dict[int, dict[str, Any]]:
-    """Details by row; text that is no JSON object, in a store from strangers, counts as none."""
+    """Details by row; a store from strangers may hold any text."""
     found: dict[int, dict[str, Any]] = {}
     if column.null_count == len(column):
         return found
     for index in np.flatnonzero(~np.asarray(column.is_null())).tolist():
-        try:
-            detail = json.loads(column[index].as_py())
-        except ValueError:
-            continue
-        if isinstance(detail, dict):
+        detail = read_detail(column[index].as_py())
+        if detail:
             found[index] = detail
     return found
+
+
+def read_detail(text: str | None) -> dict[str, Any]:
+    """A detail from a store's text; empty where there is none or it is no JSON object."""
+    try:
+        detail = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        return {}
+    return detail if isinstance(detail, dict) else {}
 
 
 def group_labels(rows: MarkRows, column: str) -> npt.NDArray[np.object_]:

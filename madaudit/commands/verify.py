@@ -12,6 +12,7 @@ import numpy as np
 
 from madaudit.commands.shell import EXIT_INCOMPLETE, common_options, guarded, print_json
 from madaudit.errors import MadauditError, StoreError
+from madaudit.reports.wording import visible
 from madaudit.scanning.store import Store
 from madaudit.shards import files, load_reader
 from madaudit.types import Shard
@@ -139,7 +140,7 @@ def command(store: str, inputs: bool, as_json: bool, quiet: bool, verbose: bool)
         print_json(result.to_dict())
     elif not quiet:
         for problem in result.problems:
-            click.echo(f"{problem['shard']}: {problem['problem']}")
+            click.echo(visible(f"{problem['shard']}: {problem['problem']}"))
         click.echo(
             f"{result.shards} shards, "
             + ("consistent" if result.consistent else f"{len(result.problems)} problems")

@@ -61,8 +61,10 @@ def estimate_floor(
     if not 0.0 < level < 1.0:
         raise OptionError(f"--level is {level}; it must lie between 0 and 1")
     hits = tally.synthetic + (tally.composite if counts_composite else 0.0)
-    total = tally.weight - (tally.composite if drops_composite else 0.0)
-    n_effective = tally.weight**2 / tally.weight_squared if tally.weight_squared else 0.0
+    total, squares = tally.weight, tally.weight_squared
+    if drops_composite:
+        total, squares = total - tally.composite, squares - tally.composite_squared
+    n_effective = total**2 / squares if squares > 0 else 0.0
     return Floor(
         _bound(hits, total, n_effective, is_sampled=is_sampled, level=level),
         _bound(tally.validated, total, n_effective, is_sampled=is_sampled, level=level),
@@ -72,7 +74,8 @@ def estimate_floor(
 def _bound(
     part: float, total: float, n_effective: float, *, is_sampled: bool, level: float
 ) -> Interval:
-    share = part / total if total > 0 else 0.0
+    # Sums of fractional weights round differently, so all of them may come to more than the total.
+    share = min(part / total, 1.0) if total > 0 else 0.0
     low = share
     if is_sampled:
         low = clopper_pearson_low(share * n_effective, n_effective, level)

@@ -22,7 +22,7 @@ class RowMasks(NamedTuple):
         validated: a synthetic mark has a signature that validates.
         observable: all marks could have been seen.
         partly: only some could have been seen.
-        bare: no metadata, and nobody says that the image was re-encoded.
+        bare: observable, without metadata, and nobody says that the image was re-encoded.
         broken: another status than "ok".
     """
 
@@ -46,10 +46,13 @@ class MarkTally:
         n: rows.
         weight, weight_squared: sums of w and w² over rows (w = 1 in a census).
         synthetic, composite, real: sums of w over rows whose strongest mark says so.
+        unmarked: sum of w over rows without a mark.
+        composite_squared: sum of w² over the composite rows.
         validated: sum of w over synthetic rows with a mark whose signature validates.
         observable: sum of w over rows whose marks could all have been seen.
         partly: sum of w over rows of which only some marks could have been seen.
-        bare: sum of w over rows without any metadata that nobody says were re-encoded.
+        hidden: sum of w over rows of which no mark could have been seen.
+        bare: sum of w over observable rows without metadata that nobody says were re-encoded.
         broken: sum of w over rows whose status is not "ok".
     """
 
@@ -59,9 +62,12 @@ class MarkTally:
     synthetic: float = 0.0
     composite: float = 0.0
     real: float = 0.0
+    unmarked: float = 0.0
+    composite_squared: float = 0.0
     validated: float = 0.0
     observable: float = 0.0
     partly: float = 0.0
+    hidden: float = 0.0
     bare: float = 0.0
     broken: float = 0.0
 
@@ -95,9 +101,12 @@ class MarkTally:
             synthetic=total(verdicts == SYNTHETIC),
             composite=total(verdicts == COMPOSITE),
             real=total(verdicts == REAL),
+            unmarked=total(verdicts == NO_MARK),
+            composite_squared=float((weights[verdicts == COMPOSITE] ** 2).sum()),
             validated=total((verdicts == SYNTHETIC) & masks.validated),
             observable=total(masks.observable),
             partly=total(masks.partly),
+            hidden=total(~(masks.observable | masks.partly)),
             bare=total(masks.bare),
             broken=total(masks.broken),
         )

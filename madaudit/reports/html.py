@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -25,17 +25,18 @@ class HtmlRenderer(Renderer):
             loader=PackageLoader("madaudit.reports"),
             autoescape=True,
             undefined=StrictUndefined,
+            finalize=_shown,
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        environment.filters |= {
-            "percent": percent,
-            "count": count,
-            "picture": _picture,
-            "visible": visible,
-        }
+        environment.filters |= {"percent": percent, "count": count, "picture": _picture}
         text = environment.get_template("report.html.j2").render(report=report)
         return text.encode("utf-8", "replace")
+
+
+def _shown(value: Any) -> Any:
+    """Every text that the template puts out, before it is escaped; finished HTML stays."""
+    return visible(value) if type(value) is str else value
 
 
 def _picture(jpeg: bytes) -> str:

@@ -1,0 +1,144 @@
+"""Verdicts of rows: the strongest mark of each sample, once."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from madaudit.commands.store_rows import domain, mark_rows, read_detail
+from madaudit.detectors import DEFAULTS
+from madaudit.estimation import MarkTally
+from madaudit.estimation.tally import COMPOSITE, NO_MARK, REAL, SYNTHETIC
+from madaudit.scanning.store import Store
+from tests.commands.store_building import (
+    COMFYUI,
+    INFOTEXT,
+    XMP,
+    Item,
+    jpeg,
+    make_store,
+    png,
+)
+
+
+class OneBatch:
+    """A store from a stranger: one batch of rows, whatever is asked for."""
+
+    def __init__(self, *evidence):
+        """Evidence: one (state, detail text) by detector and row, detectors outermost."""
+        n = len(evidence[0])
+        columns = {
+            "weight": pa.array(np.ones(n)),
+            "status": pa.array(["ok"] * n),
+            "reencoded": pa.array([False] * n),
+        }
+        for number, rows in enumerate(evidence):
+            columns[f"d{number}_state"] = pa.array([state for state, _ in rows])
+            columns[f"d{number}_detail"] = pa.array([text for _, text in rows], pa.string())
+        self.names = [f"d{number}" for number in range(len(evidence))]
+        self._batch = pa.RecordBatch.from_pydict(columns)
+
+    def row_batches(self, shard, columns):
+        return iter([self._batch])
+
+
+def judged(*evidence):
+    store = OneBatch(*evidence)
+    (rows,) = mark_rows(store, "a.tar", store.names)
+    return rows
+
+
+def said(label, **more):
+    return ("present", json.dumps({"says": "so", "label": label, **more}))
+
+
+def scanned(tmp_path, item):
+    store = Store(make_store(tmp_path, a=[item]))
+    return sum((rows.tally() for rows in mark_rows(store, "a.tar", DEFAULTS)), MarkTally())
+
+
+def test_a_sample_with_marks_of_two_tools_counts_once(tmp_path):
+    image = png(parameters=INFOTEXT.format(model="m"), prompt=COMFYUI)
+    tally = scanned(tmp_path, Item(image, ending="png"))
+    assert (tally.n, tally.synthetic, tally.weight) == (1, 1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "field"),
+    [
+        ("trainedAlgorithmicMedia", "synthetic"),
+        ("compositeWithTrainedAlgorithmicMedia", "composite"),
+        ("digitalCapture", "real"),
+    ],
+)
+def test_each_source_type_counts_where_it_belongs(tmp_path, kind, field):
+    tally = scanned(tmp_path, Item(jpeg(xmp=XMP.format(kind=kind).encode())))
+    assert getattr(tally, field) == tally.weight == 1.0
+
+
+@pytest.mark.parametrize(
+    ("labels", "verdict"),
+    [
+        (("synthetic", "composite"), SYNTHETIC),
+        (("composite", "synthetic"), SYNTHETIC),
+        (("real", "composite"), COMPOSITE),
+        (("real", "real"), REAL),
+        (("real", "synthetic"), SYNTHETIC),
+    ],
+)
+def test_the_strongest_mark_decides_in_any_order(labels, verdict):
+    assert judged(*([said(label)] for label in labels)).verdicts.tolist() == [verdict]
+
+
+@pytest.mark.parametrize("state", ["absent", "unobservable", "missing"])
+def test_only_a_present_mark_counts(state):
+    _, detail = said("synthetic")
+    assert judged([(state, detail)]).verdicts.tolist() == [NO_MARK]
+
+
+@pytest.mark.parametrize(
+    ("validation", "is_validated"),
+    [("trusted", True), ("valid", True), ("invalid", False), ("not checked", False)],
+)
+def test_a_signature_counts_only_where_it_validates(validation, is_validated):
+    rows = judged([said("synthetic", validation=validation)])
+    assert rows.masks.validated.tolist() == [is_validated]
+
+
+def test_observability_is_of_all_detectors_of_some_or_of_none():
+    first = [("absent", None), ("absent", None), ("unobservable", None), ("missing", None)]
+    other = [("present", None), ("unobservable", None), ("missing", None), ("missing", None)]
+    masks = judged(first, other).masks
+    assert masks.observable.tolist() == [True, False, False, False]
+    assert masks.partly.tolist() == [False, True, False, False]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[1]", "3", "null", '{"label": []}', '{"label": {}}', "[" * 100_000]
+)
+def test_details_from_a_stranger_that_say_nothing_are_no_mark(text):
+    assert judged([("present", text)]).verdicts.tolist() == [NO_MARK]
+
+
+def test_a_detail_is_read_or_empty():
+    assert read_detail('{"says": "so"}') == {"says": "so"}
+    assert read_detail(None) == read_detail("[]") == read_detail("x") == {}
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://www.example.org/a", "example.org"),
+        ("http://u:p@Example.ORG:80/", "example.org"),
+        ("ftp://example.org?x#y", "example.org"),
+        ("javascript:alert(1)", ""),
+        ("/a/b", ""),
+        ("", ""),
+        (None, ""),
+    ],
+)
+def test_the_domain_is_the_host_of_a_url(url, host):
+    assert domain(url) == host
