@@ -12,6 +12,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
+
 from madaudit.types import NO_SIDECAR, Sidecar
 
 _URL = ("url", "URL")
@@ -38,12 +40,23 @@ def from_json(data: bytes | memoryview, caption: str | None) -> Sidecar:
         caption: text of the .txt member, which wins over the record's own.
     """
     try:
-        record = json.loads(bytes(data))
+        record = _parse(data)
     except (ValueError, RecursionError):
         return NO_SIDECAR if caption is None else Sidecar(caption=caption)
     if not isinstance(record, dict):
         return NO_SIDECAR if caption is None else Sidecar(caption=caption)
     return from_record(record, caption)
+
+
+def _parse(data: bytes | memoryview) -> Any:
+    """JSON by orjson, five times as fast, and by json what orjson is too strict for.
+
+    That is NaN and half surrogate pairs, which other pipelines' records do hold.
+    """
+    try:
+        return orjson.loads(data)
+    except ValueError:
+        return json.loads(bytes(data))
 
 
 def from_record(record: Mapping[str, Any], caption: str | None) -> Sidecar:

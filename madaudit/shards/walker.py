@@ -34,9 +34,13 @@ _REFUSED = {
 }
 _SPARSE = 0x53
 _DIRECTORY = 0x35
+_LONG_NAME, _PAX, _PAX_GLOBAL = b"Lxg"
 _EXTENSIONS = b"xgLK"
 # Links, devices, directories and pipes: whatever size their header states, no content follows.
 _NO_CONTENT = b"123456"
+
+
+Records = dict[str, str]
 
 
 class Member(NamedTuple):
@@ -45,7 +49,7 @@ class Member(NamedTuple):
     Attributes:
         name: path as stored.
         offset: byte at which the content begins.
-        size: length of the content in bytes, as the header says.
+        size: length of the content in bytes, as the header says; 0 for links.
         refused: kind of entry that is never read ("symbolic link", …), or None for a file.
     """
 
@@ -119,48 +123,50 @@ class Walker:
 
     def members(self) -> Iterator[Member]:
         """The entries in order; directories are left out, links are named as refused."""
-        position = 0
-        local: dict[str, str] = {}
-        while True:
+        position: int | None = 0
+        local: Records = {}
+        while position is not None:
             block = self.window.block(position)
             if len(block) < BLOCK or (block[0] == 0 and not any(block)):
                 self._finish(position, block)
                 return
             size = _number(block[124:136]) if checksum_holds(block) else None
             if size is None:
-                position = self._resume_after(position)
-                local = {}
+                local, position = {}, self._resume_after(position)
                 continue
             self.headers.append(block)
-            kind = block[156]
-            content = position + BLOCK
-            if kind in _EXTENSIONS:
-                if content + size > self._size_bytes:
-                    self._report_cut("an extension header", content, size)
-                    return
-                local = self._extension(kind, content, size, local)
-                position = content + _padded(size)
+            if block[156] in _EXTENSIONS:
+                local, position = self._extension(block[156], position + BLOCK, size, local)
                 continue
-            if kind in _NO_CONTENT:
-                size = 0
-            elif local or self._global:
-                size = _overridden_size(size, local, self._global)
-            if kind == _SPARSE:
-                content = self._behind_sparse_map(content, block[482])
-            name = self._name(block, local)
-            if kind in _REFUSED or (local and _is_pax_sparse(local)):
-                yield Member(name, content, 0, _REFUSED.get(kind, "sparse file"))
-            elif kind != _DIRECTORY:
-                yield Member(name, content, size, None)
-            position = content + _padded(size)
-            self.end = position
-            if local:
-                local = {}
-            if content + size > self._size_bytes:
-                self._report_cut(f"member {name[:200]!r}", content, size)
-                return
+            member = self._member(block, position + BLOCK, size, local)
+            if block[156] != _DIRECTORY:
+                yield member
+            local, position = {}, self._behind(member)
 
-    def _name(self, block: bytes, local: dict[str, str]) -> str:
+    def _member(self, block: bytes, content: int, size: int, local: Records) -> Member:
+        """The entry that a header describes, with what extensions said of it before."""
+        kind = block[156]
+        refused = _REFUSED.get(kind)
+        if kind in _NO_CONTENT:
+            size = 0
+        elif local or self._global:
+            size = _overridden_size(size, local, self._global)
+            if _is_pax_sparse(local):
+                refused = "sparse file"
+        if kind == _SPARSE:
+            content = self._behind_sparse_map(content, block[482])
+        return Member(self._name(block, local), content, size, refused)
+
+    def _behind(self, member: Member) -> int | None:
+        """Where the next header begins; None where the archive ends inside the member."""
+        end = member.offset + member.size
+        if end > self._size_bytes:
+            self._report_cut(f"member {member.name[:200]!r}", member.offset, member.size)
+            return None
+        self.end = (end + BLOCK - 1) // BLOCK * BLOCK
+        return self.end
+
+    def _name(self, block: bytes, local: Records) -> str:
         if local or self._global:
             name = local.get("GNU.sparse.name") or local.get("path") or self._global.get("path")
             if name:
@@ -171,25 +177,28 @@ class Walker:
         return text.decode("utf-8", "replace")
 
     def _extension(
-        self, kind: int, content: int, size: int, local: dict[str, str]
-    ) -> dict[str, str]:
-        """The names and numbers that an x, g, L or K header sets for the next entry."""
+        self, kind: int, content: int, size: int, local: Records
+    ) -> tuple[Records, int | None]:
+        """What an x, g, L or K header sets for the next entry, and where that begins."""
+        if content + size > self._size_bytes:
+            self._report_cut("an extension header", content, size)
+            return local, None
+        behind = (content + size + BLOCK - 1) // BLOCK * BLOCK
         if size > MAX_EXTENSION_BYTES:
             self.problems.append(
                 Problem(f"a tar extension header of {size} bytes was not read", content)
             )
-            return local
+            return local, behind
         data = bytes(self.window.read(content, size))
         self.headers.append(data)
-        if kind == 0x4C:
-            return {**local, "path": data.split(b"\0", 1)[0].decode("utf-8", "replace")}
-        if kind == 0x4B:
-            return local
-        records = _pax_records(data)
-        if kind == 0x67:
-            self._global.update(records)
-            return local
-        return {**local, **records}
+        if kind == _LONG_NAME:
+            name = data.split(b"\0", 1)[0].decode("utf-8", "replace")
+            return {**local, "path": name}, behind
+        if kind == _PAX:
+            return {**local, **_pax_records(data)}, behind
+        if kind == _PAX_GLOBAL:
+            self._global.update(_pax_records(data))
+        return local, behind
 
     def _behind_sparse_map(self, content: int, is_extended: int) -> int:
         """Where an old GNU sparse file's data begin: behind blocks that continue its map."""
@@ -284,17 +293,13 @@ def _number(field: bytes) -> int | None:
         return None
 
 
-def _overridden_size(size: int, local: dict[str, str], shared: dict[str, str]) -> int:
+def _overridden_size(size: int, local: Records, shared: Records) -> int:
     text = local.get("size") or shared.get("size")
     return int(text) if text and text.isdecimal() and len(text) <= _MAX_DIGITS else size
 
 
-def _is_pax_sparse(local: dict[str, str]) -> bool:
+def _is_pax_sparse(local: Records) -> bool:
     return any(key.startswith("GNU.sparse.") for key in local)
-
-
-def _padded(size: int) -> int:
-    return (size + BLOCK - 1) // BLOCK * BLOCK
 
 
 def _pax_records(data: bytes) -> dict[str, str]:

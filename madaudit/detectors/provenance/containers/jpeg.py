@@ -27,6 +27,9 @@ _NO_LENGTH = {0xFF: 1, 0x01: 2, **dict.fromkeys(range(0xD0, 0xD8), 2)}
 # A stuffed zero, and an end of the image before its first scan.
 _NO_SEGMENT = frozenset({0x00, 0xD9})
 _SOS = 0xDA
+# Segments without metadata that is kept: tables, restart interval, other application data. Most
+# segments are of these, so they are stepped over before anything else is asked.
+_PLAIN = frozenset({0xC4, 0xDB, 0xDD, *range(0xE0, 0xF0)}) - _KEPT
 _SEGMENT = struct.Struct(">BBH")
 
 
@@ -39,9 +42,12 @@ def parse_jpeg(image: memoryview) -> Container:
     problem: str | None = None
     for _ in range(MAX_PARTS):
         if position + 4 > end:
-            problem = f"cut inside the header: ends at byte {end}"
+            problem = f"cut inside the header, at byte {end}"
             break
         prefix, marker, length = _SEGMENT.unpack_from(image, position)
+        if marker in _PLAIN and prefix == 0xFF and length >= 2:
+            position += 2 + length
+            continue
         if prefix != 0xFF or marker in _NO_SEGMENT:
             problem = f"no segment marker at byte {position}"
             break
@@ -51,7 +57,7 @@ def parse_jpeg(image: memoryview) -> Container:
         if marker == _SOS:
             break
         if length < 2 or position + 2 + length > end:
-            problem = f"segment of {length} bytes at byte {position}: ends at byte {end}"
+            problem = f"cut inside a segment of {length} bytes at byte {position}"
             break
         if marker in _KEPT:
             kept.append((marker, bytes(image[position + 4 : position + 2 + length])))
@@ -61,24 +67,22 @@ def parse_jpeg(image: memoryview) -> Container:
         position += 2 + length
     else:
         problem = f"more than {MAX_PARTS} segments"
-    is_cut = problem is not None and "ends at byte" in problem
-    if problem is None and not _has_end(image, position):
-        problem, is_cut = "no end-of-image marker", True
+    problem = problem or _missing_end(image, position)
     return Container(
         "jpeg",
         width,
         height,
         _blocks(kept) if kept else (),
-        is_complete=not is_cut,
+        is_complete=problem is None or not problem.startswith("cut"),
         problem=problem,
     )
 
 
-def _has_end(image: memoryview, scan: int) -> bool:
-    """Whether an end marker stands behind the first scan; inside a scan FF D9 cannot occur."""
-    if bytes(image[-2:]) == b"\xff\xd9":
-        return True
-    return bytes(image[scan:]).rfind(b"\xff\xd9") >= 0
+def _missing_end(image: memoryview, scan: int) -> str | None:
+    """Say so where no end marker stands behind the first scan; in a scan FF D9 cannot occur."""
+    if bytes(image[-2:]) == b"\xff\xd9" or b"\xff\xd9" in bytes(image[scan:]):
+        return None
+    return "cut behind the header: no end-of-image marker"
 
 
 def _blocks(kept: list[tuple[int, bytes]]) -> tuple[Block, ...]:
