@@ -9,7 +9,7 @@ import click
 
 from madaudit.commands.shell import common_options, guarded, print_json
 from madaudit.detectors import build_detector, known_detectors
-from madaudit.errors import MissingExtraError
+from madaudit.errors import MadauditError
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,10 @@ def list_detectors() -> DetectorList:
 def _describe(name: str) -> dict[str, Any]:
     try:
         detector = build_detector(name)
-    except MissingExtraError as error:
+    except Exception as error:  # noqa: BLE001 — a stranger's plug-in that cannot even be loaded
         unknown = dict.fromkeys(("kind", "tier", "version", "verified", "weights"))
-        return {**unknown, "name": name, "available": False, "why": str(error)}
+        kind = "" if isinstance(error, MadauditError) else f"{type(error).__name__}: "
+        return {**unknown, "name": name, "available": False, "why": f"{kind}{error}"}
     why = detector.why_unavailable()
     return {
         "name": name,

@@ -17,7 +17,7 @@ from madaudit.commands.store_rows import group_labels, mark_rows, needed_columns
 from madaudit.errors import OptionError, StoreError
 from madaudit.estimation import Floor, MarkTally, estimate_floor
 from madaudit.reports.wording import count, percent, plural, visible
-from madaudit.scanning.store import Store
+from madaudit.scanning.store import Store, Survey
 from madaudit.types import Interval
 
 Composite = Literal["real", "synthetic", "apart"]
@@ -101,9 +101,20 @@ def estimate(
     if composite not in get_args(Composite):
         raise OptionError(f"--composite is {composite!r}; allowed: real, synthetic, apart")
     opened = Store(store.rstrip("/"))
-    manifest = opened.manifest()
-    total, strata = _tally(opened, list(manifest["detectors"]), by)
-    is_sampled = manifest["plan"]["n_sample"] is not None
+    return estimate_survey(opened, opened.survey(), by=by, composite=composite, level=level)
+
+
+def estimate_survey(
+    store: Store,
+    survey: Survey,
+    *,
+    by: Sequence[str] = (),
+    composite: Composite = "real",
+    level: float = 0.95,
+) -> Estimate:
+    """`estimate` for a store that was surveyed before."""
+    total, strata = _tally(store, survey, by)
+    is_sampled = survey.is_sampled
 
     def floor_of(tally: MarkTally) -> Floor:
         return estimate_floor(
@@ -119,7 +130,7 @@ def estimate(
         total,
         floor_of(total),
         _assumptions(is_sampled=is_sampled, composite=composite),
-        _flags(opened, manifest, total),
+        _flags(survey, total),
         tuple(
             Stratum(dict(zip(by, labels, strict=True)), tally, floor_of(tally))
             for labels, tally in ordered
@@ -130,19 +141,18 @@ def estimate(
 Strata = dict[tuple[str, ...], MarkTally]
 
 
-def _tally(store: Store, detectors: list[str], by: Sequence[str]) -> tuple[MarkTally, Strata]:
+def _tally(store: Store, survey: Survey, by: Sequence[str]) -> tuple[MarkTally, Strata]:
     """Counts over all finished shards, in all and by stratum."""
-    extra = needed_columns(store, by) if by else []
     total = MarkTally()
     strata: Strata = {}
-    markers = store.finished_shards()
-    if not markers:
+    if not survey.markers:
         raise StoreError(
             f"cannot estimate from store {store.url}: none of its shards is finished; "
             f"run the scan again"
         )
-    for marker in markers:
-        for rows in mark_rows(store, marker["shard"], detectors, extra):
+    extra = needed_columns(store.columns(survey.markers[0]["shard"]), by) if by else []
+    for marker in survey.markers:
+        for rows in mark_rows(store, marker["shard"], survey.detectors, extra):
             total += rows.tally()
             if by:
                 _add_strata(strata, rows, by)
@@ -180,15 +190,15 @@ def _assumptions(*, is_sampled: bool, composite: Composite) -> tuple[str, ...]:
     )
 
 
-def _flags(store: Store, manifest: dict[str, Any], tally: MarkTally) -> tuple[str, ...]:
+def _flags(survey: Survey, tally: MarkTally) -> tuple[str, ...]:
     flags = []
-    n_shards = len(manifest["shards"])
-    n_finished = len(store.finished_shards())
+    n_shards = len(survey.manifest["shards"])
+    n_finished = len(survey.markers)
     if n_finished < n_shards:
         flags.append(
             f"{plural(n_shards - n_finished, 'shard')} of {n_shards} not finished and not counted"
         )
-    n_quarantined = sum(store.quarantine(shard) is not None for shard in manifest["shards"])
+    n_quarantined = len(survey.quarantine)
     if n_quarantined:
         flags.append(f"{plural(n_quarantined, 'shard')} in quarantine: something is wrong there")
     hidden = tally.share(tally.hidden)

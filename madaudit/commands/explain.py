@@ -44,14 +44,14 @@ def explain(store: str, *, key: str, shard: str | None = None) -> Explanation:
         StoreError: no store, or no row of that key.
     """
     opened = Store(store.rstrip("/"))
-    detectors = list(opened.manifest()["detectors"])
+    survey = opened.survey()
     rows: list[dict[str, Any]] = []
-    for marker in opened.finished_shards():
+    for marker in survey.markers:
         if shard is not None and marker["shard"] != shard:
             continue
         for batch in opened.row_batches(marker["shard"]):
             found = batch.filter(pc.equal(batch.column("key"), key))
-            rows += [_explained(row, detectors) for row in found.to_pylist()]
+            rows += [_explained(row, survey.detectors) for row in found.to_pylist()]
     if not rows:
         where = f"shard {shard!r} of store" if shard else "store"
         raise StoreError(

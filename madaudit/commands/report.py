@@ -11,7 +11,7 @@ from typing import Any
 import click
 import numpy as np
 
-from madaudit.commands.estimate import Estimate, estimate
+from madaudit.commands.estimate import Estimate, estimate_survey
 from madaudit.commands.shell import common_options, guarded, print_json
 from madaudit.commands.store_rows import MarkRows, domain, mark_rows
 from madaudit.estimation import MarkTally
@@ -27,7 +27,7 @@ from madaudit.reports.audit_report import (
     ToolCount,
 )
 from madaudit.reports.wording import percent
-from madaudit.scanning.store import Store
+from madaudit.scanning.store import Store, Survey
 from madaudit.types import LABELS
 
 _TABLE_ROWS = 50
@@ -91,26 +91,26 @@ class _Gathered:
 
 def assemble(store: Store) -> AuditReport:
     """Everything the report shows, from the store alone."""
-    manifest = store.manifest()
-    known = estimate(store.url)
+    survey = store.survey()
+    manifest = survey.manifest
+    known = estimate_survey(store, survey)
     gathered = _Gathered()
-    for marker in store.finished_shards():
-        _gather_shard(store, marker["shard"], list(manifest["detectors"]), gathered)
-    is_sampled = manifest["plan"]["n_sample"] is not None
+    for marker in survey.markers:
+        _gather_shard(store, marker["shard"], survey.detectors, gathered)
     total = known.tally
     floor = known.floor.all_marks
     domains = {name: tally for name, tally in gathered.domains.items() if name}
     return AuditReport(
         title=manifest["root"] or ", ".join(manifest["inputs"]),
-        answer=_answer(known, is_sampled=is_sampled),
+        answer=_answer(known, is_sampled=survey.is_sampled),
         in_words=_in_words(known),
         p=known.p,
         floor=floor,
         validated_floor=known.floor.validated,
         tier="floor",
-        n_samples=sum(marker["n_samples"] for marker in store.finished_shards()),
+        n_samples=sum(marker["n_samples"] for marker in survey.markers),
         n_rows=total.n,
-        is_sampled=is_sampled,
+        is_sampled=survey.is_sampled,
         observability=_observability(total),
         funnel=_funnel(total),
         tools=_tools(gathered, total),
@@ -119,7 +119,7 @@ def assemble(store: Store) -> AuditReport:
         domains=_groups(domains),
         n_domains=len(domains),
         hits=tuple(gathered.hits[:_HITS]),
-        faults=_faults(store, manifest, gathered),
+        faults=_faults(survey, gathered),
         thumbnails=manifest["plan"]["thumbnails"],
         method=_method(manifest, known),
     )
@@ -321,13 +321,12 @@ def _groups(tallies: dict[str, MarkTally]) -> tuple[GroupCount, ...]:
     )
 
 
-def _faults(store: Store, manifest: dict[str, Any], gathered: _Gathered) -> tuple[Fault, ...]:
+def _faults(survey: Survey, gathered: _Gathered) -> tuple[Fault, ...]:
     faults = sorted(gathered.faults.values(), key=lambda fault: -fault.n)
-    for shard in manifest["shards"]:
-        entry = store.quarantine(shard)
-        for problem in entry["problems"] if entry else []:
-            place = "" if problem["offset"] is None else f" at byte {problem['offset']}"
-            faults.append(Fault("shard in quarantine", 1, problem["message"], f"{shard}{place}"))
+    for problem in survey.problems():
+        place = "" if problem["offset"] is None else f" at byte {problem['offset']}"
+        where = f"{problem['shard']}{place}"
+        faults.append(Fault("shard in quarantine", 1, problem["message"], where))
     return tuple(faults[:200])
 
 

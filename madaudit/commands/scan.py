@@ -200,41 +200,35 @@ def _result(
     interrupted: bool,
 ) -> ScanResult:
     """Totals over all finished shards of the store."""
-    manifest = store.manifest()
+    survey = store.survey()
     status: Counter[str] = Counter()
-    states: dict[str, Counter[str]] = {name: Counter() for name in manifest["detectors"]}
+    states: dict[str, Counter[str]] = {name: Counter() for name in survey.detectors}
     samples = rows = 0
-    for marker in store.finished_shards():
+    for marker in survey.markers:
         samples += marker["n_samples"]
         rows += marker["n_rows"]
         status.update(marker["status"])
         for name, counts in marker["states"].items():
             states[name].update(counts)
-    problems = [
-        {"shard": shard, **problem}
-        for shard in manifest["shards"]
-        if (entry := store.quarantine(shard)) is not None
-        for problem in entry["problems"]
-    ]
     return ScanResult(
         samples=samples,
         rows=rows,
         status=dict(status),
         shards={
-            "total": len(manifest["shards"]),
+            "total": len(survey.manifest["shards"]),
             "done": n_done,
             "skipped": n_skipped,
-            "quarantined": len({problem["shard"] for problem in problems}),
+            "quarantined": len(survey.quarantine),
         },
         detectors={
             name: {state: counts.get(state, 0) for state in STATES}
             for name, counts in states.items()
         },
-        fingerprint=manifest["fingerprint"],
+        fingerprint=survey.manifest["fingerprint"],
         seconds=seconds,
         interrupted=interrupted,
         stale=n_stale,
-        problems=problems,
+        problems=survey.problems(),
     )
 
 

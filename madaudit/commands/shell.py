@@ -129,5 +129,8 @@ def _by_parameter(context: click.Context, values: dict[str, Any]) -> dict[str, A
         for option in parameter.opts:
             plain = option.removeprefix("--").replace("-", "_")
             if plain in values and parameter.name:
-                result[parameter.name] = values[plain]
+                value = values[plain]
+                # Flags that take "a,b" may be lists in TOML.
+                is_list = isinstance(value, list) and not parameter.multiple
+                result[parameter.name] = ",".join(map(str, value)) if is_list else value
     return result

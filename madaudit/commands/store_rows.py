@@ -141,13 +141,17 @@ def group_labels(rows: MarkRows, column: str) -> npt.NDArray[np.object_]:
     return np.asarray(["" if label is None else str(label) for label in labels], dtype=object)
 
 
-def needed_columns(store: Store, by: Sequence[str]) -> list[str]:
-    """Columns of the store that the strata need.
+def needed_columns(columns: Sequence[str], by: Sequence[str]) -> list[str]:
+    """Columns that the strata need.
+
+    Args:
+        columns: those that the store's rows have.
+        by: names of columns, or of what is derived from them.
 
     Raises:
         OptionError: a name that is neither a column nor derived from one.
     """
-    known = [name for name in store.columns() if not name.endswith(("_detail", "_score"))]
+    known = [name for name in columns if not name.endswith(("_detail", "_score"))]
     known += DERIVED
     for name in by:
         if name not in known:

@@ -13,8 +13,10 @@ import numpy as np
 from madaudit.commands.shell import EXIT_INCOMPLETE, common_options, guarded, print_json
 from madaudit.errors import MadauditError, StoreError
 from madaudit.reports.wording import visible
+from madaudit.scanning.shard_scan import full_digest
 from madaudit.scanning.store import Store
-from madaudit.shards import files, load_reader
+from madaudit.shards import load_reader
+from madaudit.shards.locate import revisit
 from madaudit.types import Shard
 
 
@@ -97,27 +99,36 @@ def _check_rows(store: Store, shard: str, marker: dict[str, Any]) -> Iterator[st
 def _check_input(shard: str, marker: dict[str, Any]) -> Iterator[str]:
     """The input as it is now against what was scanned."""
     seen = marker["input"]
-    if seen["reader"] != "tar":
-        return
-    now = files.current_version(seen["uri"])
+    before = Shard(
+        shard,
+        seen["uri"],
+        seen["reader"],
+        seen["size_bytes"],
+        seen["version"],
+        tuple(seen.get("paths", ())),
+    )
+    now = revisit(before)
     if now is None:
-        yield f"the input is gone: {seen['uri']}"
-        return
-    if (now.size_bytes, now.version) != (seen["size_bytes"], seen["version"]):
+        yield f"the input is gone, or a file of it: {seen['uri']}"
+    elif now != before:
         yield "the input has changed since it was scanned; run the scan again"
-        return
-    if seen["digest"] != "headers":
-        return
-    again = Shard(shard, seen["uri"], seen["reader"], now.size_bytes, now.version)
+    elif not before.paths:
+        yield from _check_content(now, marker)
+
+
+def _check_content(shard: Shard, marker: dict[str, Any]) -> Iterator[str]:
+    """The content of an input file whose length and version are those that were scanned."""
     try:
-        with load_reader(seen["reader"]).open(again) as source:
+        with load_reader(shard.reader).open(shard) as source:
             n_samples = sum(1 for _ in source.samples())
             digest = source.header_digest()
-    except MadauditError as error:
+        if marker["input"]["digest"] == "full":
+            digest = full_digest(shard)
+    except (MadauditError, OSError) as error:
         yield str(error)
         return
-    if digest != seen["sha256"]:
-        yield "the input's headers differ from those scanned, though its time stamp does not"
+    if digest != marker["input"]["sha256"]:
+        yield "the input's content differs from what was scanned, though its time stamp does not"
     if n_samples != marker["n_samples"]:
         yield f"the input holds {n_samples} samples, the marker says {marker['n_samples']}"
 

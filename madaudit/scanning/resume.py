@@ -42,7 +42,9 @@ def find_pending(
         quarantine = store.quarantine(task.shard.name)
         if retries_failed and quarantine is not None:
             left.append(task)
-        elif not _is_over(marker, quarantine, task.shard, fingerprint):
+        elif not _is_over(marker, quarantine, task.shard, fingerprint) or (
+            marker is not None and not store.has_rows(task.shard.name)
+        ):
             n_stale += marker is not None
             left.append(task)
     return Pending(left, len(tasks) - len(left), n_stale)

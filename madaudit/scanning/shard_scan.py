@@ -161,7 +161,7 @@ def _scan_open(source: OpenShard, work: _Work) -> tuple[int, str]:
     with store.create(sketch_path(shard.name)) as file:
         file.write(buffer.getvalue())
     _write_thumbnails(source, work)
-    digest = source.header_digest() if plan.digest == "headers" else _full_digest(shard)
+    digest = source.header_digest() if plan.digest == "headers" else full_digest(shard)
     return work.rows.n_rows if n_samples is None else n_samples, digest
 
 
@@ -251,8 +251,8 @@ def _count_problem(source: OpenShard, n_samples: int) -> list[Problem]:
     return [Problem(f"_stats.json says {expected} samples, the shard holds {n_samples}")]
 
 
-def _full_digest(shard: Shard) -> str:
-    """SHA-256 of all bytes of a shard."""
+def full_digest(shard: Shard) -> str:
+    """SHA-256 (hexadecimal) of all bytes of a shard."""
     sha = hashlib.sha256()
     uris = [files.join(shard.uri, path) for path in shard.paths] or [shard.uri]
     for uri in uris:
@@ -292,6 +292,7 @@ def _marker(job: Job, shard: Shard, summary: ShardSummary, digest: str) -> dict[
             "version": shard.version,
             "digest": job.plan.digest,
             "sha256": digest,
+            **({"paths": list(shard.paths)} if shard.paths else {}),
         },
     }
 

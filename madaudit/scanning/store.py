@@ -25,6 +25,37 @@ _PARTIAL = ".partial"
 
 
 @dataclass(frozen=True)
+class Survey:
+    """What a store holds.
+
+    Attributes:
+        manifest: what it was made by.
+        markers: of the shards that the manifest lists and its plan scanned, in its order.
+        quarantine: shard to what is wrong with it.
+    """
+
+    manifest: dict[str, Any]
+    markers: list[dict[str, Any]]
+    quarantine: dict[str, dict[str, Any]]
+
+    @property
+    def detectors(self) -> list[str]:
+        return list(self.manifest["detectors"])
+
+    @property
+    def is_sampled(self) -> bool:
+        return self.manifest["plan"]["n_sample"] is not None
+
+    def problems(self) -> list[dict[str, Any]]:
+        """Everything in quarantine: shard, message, offset."""
+        return [
+            {"shard": shard, **problem}
+            for shard, entry in self.quarantine.items()
+            for problem in entry["problems"]
+        ]
+
+
+@dataclass(frozen=True)
 class Store:
     """A store by its place.
 
@@ -87,7 +118,8 @@ class Store:
 
     def write_json(self, path: str, content: Any) -> None:
         with self.create(path) as file:
-            file.write(json.dumps(content, indent=1, ensure_ascii=False).encode() + b"\n")
+            # ASCII escapes carry file names that are not UTF-8, which plain text could not.
+            file.write(json.dumps(content, indent=1).encode() + b"\n")
 
     def remove(self, path: str) -> None:
         """Delete a file of the store; nothing happens where it is not there."""
@@ -156,23 +188,40 @@ class Store:
         content = self.read_json(quarantine_path(shard))
         return content if isinstance(content, dict) else None
 
-    def finished_shards(self) -> list[dict[str, Any]]:
-        """Markers of the shards that the manifest lists and its plan scanned, by name."""
+    def survey(self) -> Survey:
+        """What the store holds, read once.
+
+        Raises:
+            StoreError: no store here.
+        """
         manifest = self.manifest()
+        listed, quarantined = self._listed("shards"), self._listed("quarantine")
         markers = []
         for shard in manifest["shards"]:
-            marker = self.marker(shard)
+            marker = self.marker(shard) if marker_path(shard) in listed else None
             if marker is not None and marker.get("fingerprint") == manifest["fingerprint"]:
                 markers.append(marker)
-        return markers
+        entries = {
+            shard: entry
+            for shard in manifest["shards"]
+            if quarantine_path(shard) in quarantined
+            and (entry := self.quarantine(shard)) is not None
+        }
+        return Survey(manifest, markers, entries)
 
-    def columns(self) -> list[str]:
-        """Names of the columns of the store's rows; empty where no shard is finished."""
-        for shard in self.manifest()["shards"]:
-            if self.marker(shard) is not None:
-                with files.open_binary(files.join(self.url, scores_path(shard))) as file:
-                    return list(pq.ParquetFile(file).schema_arrow.names)
-        return []
+    def has_rows(self, shard: str) -> bool:
+        """Whether a shard's rows are there."""
+        fs, root = files.filesystem(self.url)
+        return bool(fs.exists(f"{root}/{scores_path(shard)}"))
+
+    def columns(self, shard: str) -> list[str]:
+        """Names of the columns of a shard's rows.
+
+        Raises:
+            StoreError: the file is missing or damaged.
+        """
+        with self._parquet(scores_path(shard)) as parquet:
+            return list(parquet.schema_arrow.names)
 
     def row_batches(
         self, shard: str, columns: Sequence[str] | None = None
@@ -182,24 +231,40 @@ class Store:
         Raises:
             StoreError: the file is missing or damaged.
         """
-        path = scores_path(shard)
-        try:
-            with files.open_binary(files.join(self.url, path)) as file:
-                yield from pq.ParquetFile(file).iter_batches(columns=columns)
-        except (OSError, pa.ArrowException) as error:
-            raise StoreError(
-                f"cannot read {path} of store {self.url}: {error}; scan again with --retry-failed"
-            ) from error
+        with self._parquet(scores_path(shard)) as parquet:
+            yield from parquet.iter_batches(columns=columns)
 
     def thumbnails(self, shard: str) -> dict[int, bytes]:
-        """Thumbnails of a shard by ordinal, JPEG; empty where none were kept."""
-        try:
-            with files.open_binary(files.join(self.url, thumbnails_path(shard))) as file:
-                table = pq.read_table(file)
-        except FileNotFoundError:
+        """Thumbnails of a shard by ordinal, JPEG; empty where none were kept.
+
+        Raises:
+            StoreError: the file is damaged.
+        """
+        path = thumbnails_path(shard)
+        fs, root = files.filesystem(self.url)
+        if not fs.exists(f"{root}/{path}"):
             return {}
-        columns = table.to_pydict()
+        with self._parquet(path) as parquet:
+            columns = parquet.read().to_pydict()
         return dict(zip(columns["ordinal"], columns["jpeg"], strict=True))
+
+    @contextmanager
+    def _parquet(self, path: str) -> Iterator[pq.ParquetFile]:
+        """A Parquet file of the store, opened."""
+        try:
+            with files.open_binary(files.join(self.url, path)) as file:
+                yield pq.ParquetFile(file)
+        except (OSError, pa.ArrowException) as error:
+            raise StoreError(
+                f"cannot read {path} of store {self.url}: {error}; delete the file and run the "
+                f"scan again"
+            ) from error
+
+    def _listed(self, folder: str) -> set[str]:
+        """Files of one folder of the store, by path relative to the store."""
+        fs, root = files.filesystem(self.url)
+        found = fs.find(f"{root}/{folder}")
+        return {path.removeprefix(root).lstrip("/") for path in found}
 
 
 def scores_path(shard: str) -> str:

@@ -6,10 +6,12 @@ import os
 from datetime import datetime
 from typing import Any, BinaryIO, NamedTuple, cast
 
-import fsspec
 from fsspec.core import url_to_fs
 
 from madaudit.errors import InputError
+
+# Protocol to the extra that installs its package.
+_EXTRAS = {"s3": "s3", "s3a": "s3", "hf": "hf"}
 
 
 class FileInfo(NamedTuple):
@@ -28,7 +30,8 @@ def open_binary(uri: str) -> BinaryIO:
     """
     if is_local(uri):
         return cast(BinaryIO, open(local_path(uri), "rb", buffering=0))
-    return cast(BinaryIO, fsspec.open(uri, "rb").open())
+    fs, path = filesystem(uri)
+    return cast(BinaryIO, fs.open(path, "rb"))
 
 
 def read_bytes(uri: str) -> bytes | None:
@@ -56,7 +59,11 @@ def filesystem(uri: str) -> tuple[Any, str]:
     """
     try:
         fs, path = url_to_fs(uri)
-    except (ImportError, ValueError) as error:
+    except ImportError as error:
+        extra = _EXTRAS.get(uri.partition("://")[0])
+        advice = f"; run: pip install 'madaudit[{extra}]'" if extra else ""
+        raise InputError(f"cannot open {uri!r}: {error}{advice}") from error
+    except ValueError as error:
         raise InputError(f"cannot open {uri!r}: {error}") from error
     return fs, path
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from braceexpand import braceexpand
@@ -49,6 +49,7 @@ class _Found:
     folder: str
     images: list[FileInfo]
     n_ignored: int = 0
+    is_folder: bool = False
 
 
 def locate(inputs: Sequence[str]) -> Located:
@@ -142,7 +143,7 @@ def _sort_files(fs: Any, given: str, folder: str | None, entries: list[dict[str,
             f"allowed: .tar, folders of images, globs and braces of these"
         )
     base = files.to_uri(fs, folder) if folder is not None else _common_folder(images)
-    return _Found(given, tars, base, images, len(others))
+    return _Found(given, tars, base, images, len(others), is_folder=folder is not None)
 
 
 def _common_folder(images: list[FileInfo]) -> str:
@@ -150,8 +151,16 @@ def _common_folder(images: list[FileInfo]) -> str:
 
 
 def _common_root(found: list[_Found]) -> str:
-    folders = [files.parent(info.uri) for part in found for info in part.tars]
-    folders += [part.folder for part in found if part.images]
+    """The deepest folder above all inputs; a folder that was given stays whole.
+
+    So the names of a folder's shards do not change when others are added to it.
+    """
+    folders: list[str] = []
+    for part in found:
+        if part.is_folder or part.images:
+            folders.append(part.folder)
+        if not part.is_folder:
+            folders += [files.parent(info.uri) for info in part.tars]
     return _common_path(folders)
 
 
@@ -178,6 +187,29 @@ def _tar_shards(part: _Found, root: str) -> list[Shard]:
     ]
 
 
+def _version(chunk: list[tuple[str, FileInfo]]) -> str:
+    """A digest of names, lengths and versions of a virtual shard's files."""
+    identity = hashlib.sha256()
+    for path, info in chunk:
+        identity.update(os.fsencode(f"{path}\0{info.size_bytes}\0{info.version}\0"))
+    return identity.hexdigest()
+
+
+def revisit(shard: Shard) -> Shard | None:
+    """A shard as its files are now; None where one of them is gone."""
+    if not shard.paths:
+        now = files.current_version(shard.uri)
+        return now and replace(shard, size_bytes=now.size_bytes, version=now.version)
+    chunk = []
+    for path in shard.paths:
+        info = files.current_version(files.join(shard.uri, path))
+        if info is None:
+            return None
+        chunk.append((path, info))
+    size_bytes = sum(info.size_bytes for _, info in chunk)
+    return replace(shard, size_bytes=size_bytes, version=_version(chunk))
+
+
 def _virtual_shards(part: _Found, root: str) -> list[Shard]:
     """Image files of one input, sorted, cut into shards of 10,000."""
     paths = sorted((_relative(info.uri, part.folder), info) for info in part.images)
@@ -185,16 +217,13 @@ def _virtual_shards(part: _Found, root: str) -> list[Shard]:
     shards = []
     for number, start in enumerate(range(0, len(paths), FILES_PER_VIRTUAL_SHARD)):
         chunk = paths[start : start + FILES_PER_VIRTUAL_SHARD]
-        identity = hashlib.sha256()
-        for path, info in chunk:
-            identity.update(os.fsencode(f"{path}\0{info.size_bytes}\0{info.version}\0"))
         shards.append(
             Shard(
                 name=f"{prefix}/images-{number:05d}" if prefix else f"images-{number:05d}",
                 uri=part.folder,
                 reader="folder",
                 size_bytes=sum(info.size_bytes for _, info in chunk),
-                version=identity.hexdigest(),
+                version=_version(chunk),
                 paths=tuple(path for path, _ in chunk),
             )
         )

@@ -42,3 +42,11 @@ def test_a_detector_without_its_package_is_listed_with_what_to_install(monkeypat
 @pytest.mark.parametrize("word", ["-q", "-v"])
 def test_common_flags_are_taken(word):
     assert invoke("detectors", word).code == 0
+
+
+def test_a_plug_in_that_cannot_be_loaded_is_listed_with_the_reason(monkeypatch):
+    monkeypatch.setitem(DETECTORS, "broken", "no.such.module:Nothing")
+    by_name = {item["name"]: item for item in madaudit.list_detectors().detectors}
+    assert by_name["broken"]["available"] is False
+    assert "ModuleNotFoundError" in by_name["broken"]["why"]
+    assert by_name["a1111"]["available"] is True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import madaudit
 from madaudit.errors import StoreError
 from madaudit.scanning.engines.serial import SerialEngine
 from madaudit.scanning.store import Store
-from tests.commands.invoking import scan_serially
+from tests.commands.invoking import invoke, scan_serially
 from tests.commands.store_building import (
     composite,
     generated,
@@ -117,7 +118,7 @@ def test_other_detectors_scan_everything_again(tmp_path):
     result = madaudit.scan(str(tmp_path / "shards"), store, detectors=["a1111"], engine="serial")
     assert (result.shards["done"], result.shards["skipped"], result.stale) == (2, 0, 2)
     assert list(result.detectors) == ["a1111"]
-    assert "iptc_state" not in Store(store).columns()
+    assert "iptc_state" not in Store(store).columns("a.tar")
 
 
 def test_rows_of_another_plan_never_count_while_the_new_scan_is_unfinished(tmp_path):
@@ -223,3 +224,32 @@ def test_the_store_of_another_data_set_is_refused_and_left_as_it_was(tmp_path):
     with pytest.raises(StoreError, match="one store is one data set"):
         madaudit.scan(write_shards(tmp_path / "two", a=[photo()]), store, engine="serial")
     assert stored_files(store) == before
+
+
+def test_rows_that_were_deleted_are_made_again(tmp_path):
+    store = make_store(tmp_path, a=[photo()], b=[generated()])
+    (Path(store) / "scores" / "a.tar.parquet").unlink()
+    result = madaudit.scan(str(tmp_path / "shards"), store, engine="serial")
+    assert (result.shards["done"], result.shards["skipped"]) == (1, 1)
+    assert madaudit.verify(store).consistent
+
+
+def test_a_folder_may_grow_by_another_folder(tmp_path):
+    write_shard(tmp_path / "shards" / "a" / "0.tar", [photo()])
+    madaudit.scan(str(tmp_path / "shards"), str(tmp_path / "store"), engine="serial")
+    write_shard(tmp_path / "shards" / "b" / "0.tar", [photo()])
+    result = madaudit.scan(str(tmp_path / "shards"), str(tmp_path / "store"), engine="serial")
+    assert (result.shards["done"], result.shards["skipped"]) == (1, 1)
+
+
+def test_a_folder_whose_name_is_not_utf8_is_scanned(tmp_path):
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    write_shard(folder / "a.tar", [photo()])
+    result = madaudit.scan(str(folder / "a.tar"), str(tmp_path / "store"), engine="serial")
+    assert (result.rows, result.shards["quarantined"]) == (1, 0)
+
+
+def test_a_url_whose_package_is_missing_says_what_to_install(tmp_path):
+    run = invoke("scan", "s3://bucket/a.tar", "-o", str(tmp_path / "store"))
+    assert run.code == 2
+    assert "pip install 'madaudit[s3]'" in run.err

@@ -157,3 +157,12 @@ def test_a_config_that_does_not_exist_is_refused(tmp_path):
     run = invoke("estimate", tmp_path, "--config", tmp_path / "none.toml")
     assert run.code == 2
     assert "does not exist" in run.err
+
+
+def test_a_list_in_the_config_stands_for_a_flag_with_commas(tmp_path):
+    write_shards(tmp_path, a=[photo()])
+    config = tmp_path / "scan.toml"
+    config.write_text('detectors = ["a1111", "c2pa"]\n')
+    store = str(tmp_path / "store")
+    run = invoke("scan", str(tmp_path / "shards"), "-o", store, "--config", str(config), "--json")
+    assert list(run.json["detectors"]) == ["a1111", "c2pa"]

@@ -72,7 +72,7 @@ def test_an_input_of_the_same_length_with_another_time_stamp_is_noticed(tmp_path
 def test_a_changed_header_is_noticed_though_length_and_time_stamp_are_kept(tmp_path):
     there = damage(tmp_path)
     rewrite_header(there["input"])
-    assert "headers differ from those scanned" in problems(there["store"])
+    assert "content differs from what was scanned" in problems(there["store"])
 
 
 def test_an_input_that_is_gone_is_noticed(tmp_path):
@@ -164,3 +164,28 @@ def test_the_summary_names_each_shard_and_problem(tmp_path):
     out = invoke("verify", there["store"]).out
     assert "a.tar: not finished" in out
     assert "2 shards, 1 problems" in out
+
+
+def test_a_photo_that_is_gone_from_a_folder_is_noticed(tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number in range(3):
+        (photos / f"{number}.jpg").write_bytes(photo(number).data)
+    madaudit.scan(str(photos), str(tmp_path / "store"), engine="serial")
+    assert madaudit.verify(str(tmp_path / "store")).consistent
+    (photos / "1.jpg").unlink()
+    (problem,) = madaudit.verify(str(tmp_path / "store")).problems
+    assert "a file of it" in problem["problem"]
+
+
+def test_a_full_digest_notices_a_changed_pixel(tmp_path):
+    shard = tmp_path / "a.tar"
+    write_shard(shard, [photo()])
+    madaudit.scan(str(shard), str(tmp_path / "store"), engine="serial", digest="full")
+    before = shard.stat()
+    data = bytearray(shard.read_bytes())
+    data[1000] ^= 1
+    shard.write_bytes(data)
+    os.utime(shard, ns=(before.st_atime_ns, before.st_mtime_ns))
+    (problem,) = madaudit.verify(str(tmp_path / "store")).problems
+    assert "content differs" in problem["problem"]
