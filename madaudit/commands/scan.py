@@ -14,7 +14,7 @@ from madaudit.commands.scan_request import ScanRequest, build_plan, parse_option
 from madaudit.commands.shell import EXIT_INCOMPLETE, common_options, guarded, print_json
 from madaudit.detectors import DEFAULTS
 from madaudit.detectors.base import Tier
-from madaudit.reports.wording import count
+from madaudit.reports.wording import count, plural
 from madaudit.scanning.plan import (
     DEFAULT_IMAGE_TIMEOUT_S,
     DEFAULT_MAX_PIXELS,
@@ -161,10 +161,10 @@ def _run(
     mine = request.own_tasks()
     fingerprint = request.plan.fingerprint()
     pending = find_pending(mine, request.store, fingerprint, retries_failed=request.retry_failed)
+    sizes = {task.shard.name: task.shard.size_bytes for task in pending.tasks}
     n_workers = default_workers() if workers is None else workers
     if engine is None:
-        engine = "pool" if n_workers > 1 and len(pending.tasks) > 1 else "serial"
-    sizes = {task.shard.name: task.shard.size_bytes for task in pending.tasks}
+        engine = _choose_engine(n_workers, list(sizes.values()))
     runner = build_engine(engine, workers=n_workers)
     # Last, since a wrong request must leave the store as it was.
     write_manifest(request.store, request.manifest())
@@ -188,6 +188,17 @@ def _run(
         n_stale=pending.n_stale,
         interrupted=interrupted,
     )
+
+
+# Below this a spawned process costs more time than it saves; above it one pays even for a single
+# shard, since only a worker can be stopped at a stuck image, and tells how far it has come.
+_POOL_PAYS_BYTES = 1 << 28
+
+
+def _choose_engine(n_workers: int, sizes: list[int]) -> str:
+    """The engine that pays for shards of these lengths."""
+    is_large = sum(sizes) > _POOL_PAYS_BYTES
+    return "pool" if is_large or (n_workers > 1 and len(sizes) > 1) else "serial"
 
 
 def _result(
@@ -372,7 +383,7 @@ def command(
             print_json(estimate.to_dict())
         else:
             click.echo(
-                f"would scan {count(estimate.shards)} shards, "
+                f"would scan {plural(estimate.shards, 'shard')}, "
                 f"{estimate.bytes / 1e9:.3f} GB, about {count(estimate.samples)} samples, "
                 f"in about {estimate.seconds:.0f} s "
                 f"({count(estimate.rate)} samples/s and worker measured)"
