@@ -208,7 +208,7 @@ def _flags(survey: Survey, tally: MarkTally) -> tuple[str, ...]:
     if partly > 0:
         flags.append(
             f"of {percent(partly)} of samples only some marks could have been seen "
-            f"(re-encoded; EXIF kept in a column)"
+            f"(re-encoded, with a mark in the EXIF column)"
         )
     bare = tally.share(tally.bare)
     if bare > 0:

@@ -248,19 +248,19 @@ def _observability(tally: MarkTally) -> tuple[Count, ...]:
 
     return (
         row(
-            "could be seen",
+            "would have been seen",
             tally.observable - tally.bare,
-            "the file carries metadata of its own, so a mark would be there",
+            "the file carries metadata of its own",
         ),
         row(
-            "could be seen, but the file carries no metadata at all",
+            "may have been stripped",
             tally.bare,
-            "stripped on the way, or never there: nobody says",
+            "a whole file without any metadata: whether it ever had any, nobody says",
         ),
         row(
             "could be seen in part",
             tally.partly,
-            "re-encoded; the EXIF of the downloaded file was kept in a column",
+            "re-encoded, with a mark in the EXIF column that the pipeline kept",
         ),
         row(
             "could not be seen",
