@@ -165,5 +165,7 @@ def _otherwise(sample: Sample, container: Container | None) -> Evidence:
 
 def one_line(text: str, limit: int = 120) -> str:
     """Text from a file made fit for a sentence: no control characters, cut at `limit`."""
-    clean = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " for c in text)
+    clean = " ".join(text.split())
     return clean if len(clean) <= limit else clean[: limit - 1] + "…"
