@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import time
+import traceback
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -16,7 +17,7 @@ import pyarrow.parquet as pq
 
 from madaudit.detectors import Detector
 from madaudit.detectors.base import Batch
-from madaudit.errors import MalformedError, ShardError
+from madaudit.errors import MadauditError, MalformedError, ShardError
 from madaudit.scanning.batches import Prepared, prepare_batches
 from madaudit.scanning.plan import Plan
 from madaudit.scanning.rows import ROW_GROUP, RowBuffer
@@ -100,12 +101,16 @@ class _Work:
 def scan_shard(job: Job, task: ShardTask, watch: Watch) -> ShardSummary:
     """Scan one shard into the store; the marker is written last.
 
-    A shard that cannot be read at all gets a quarantine entry and no marker.
+    A shard that cannot be read at all gets a quarantine entry and no marker; so does one on which
+    madaudit itself fails, since a bug must not cost the other shards.
+
+    Raises:
+        StoreError: the store cannot be written.
     """
     began = time.monotonic()
     shard, store = task.shard, job.store
-    for path in (scores_path(shard.name), marker_path(shard.name)):
-        store.sweep(path)
+    for path_of in (scores_path, sketch_path, thumbnails_path, marker_path):
+        store.sweep(path_of(shard.name))
     store.remove(marker_path(shard.name))
     rows = RowBuffer(shard.name, job.detectors)
     work = _Work(job, task, watch, rows, ShardSketch(job.detectors))
@@ -115,10 +120,12 @@ def scan_shard(job: Job, task: ShardTask, watch: Watch) -> ShardSummary:
             problems = tuple(source.problems + _count_problem(source, n_samples))
             ignored = source.n_ignored
     except ShardError as error:
-        problem = Problem(str(error), error.offset)
-        _write_quarantine(job, shard, (problem,))
-        return _summary(work, 0, (problem,), is_done=False, began=began)
-    summary = _summary(work, n_samples, problems, is_done=True, began=began)
+        return give_up(job, task, str(error), offset=error.offset)
+    except MadauditError:
+        raise
+    except Exception as error:  # noqa: BLE001 — recorded with its place, and asked to be reported
+        return give_up(job, task, _bug_in_words(error))
+    summary = _summary(work, n_samples, problems, began=began)
     if problems:
         _write_quarantine(job, shard, problems)
     else:
@@ -128,11 +135,20 @@ def scan_shard(job: Job, task: ShardTask, watch: Watch) -> ShardSummary:
     return summary
 
 
-def give_up(job: Job, task: ShardTask, reason: str) -> ShardSummary:
-    """Record a shard that no worker survives; it has no rows and no marker."""
-    problem = Problem(reason)
+def give_up(job: Job, task: ShardTask, reason: str, *, offset: int | None = None) -> ShardSummary:
+    """Record a shard that cannot be scanned; it has no rows and no marker."""
+    problem = Problem(reason, offset)
     _write_quarantine(job, task.shard, (problem,))
     return ShardSummary(task.shard.name, 0, 0, {}, {}, 0, (problem,), is_done=False)
+
+
+def _bug_in_words(error: Exception) -> str:
+    """What went wrong inside madaudit, and where, in one line."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"a bug in madaudit, please report it: {type(error).__name__}: {str(error)[:200]} "
+        f"({place.filename.rpartition('/')[2]}, line {place.lineno})"
+    )
 
 
 def _scan_open(source: OpenShard, work: _Work) -> tuple[int, str]:
@@ -263,18 +279,17 @@ def full_digest(shard: Shard) -> str:
 
 
 def _summary(
-    work: _Work, n_samples: int, problems: tuple[Problem, ...], *, is_done: bool, began: float
+    work: _Work, n_samples: int, problems: tuple[Problem, ...], *, began: float
 ) -> ShardSummary:
     rows = work.rows
     return ShardSummary(
         shard=work.task.shard.name,
         n_samples=n_samples,
-        n_rows=rows.n_rows if is_done else 0,
-        status=dict(rows.status) if is_done else {},
-        states={name: dict(states) for name, states in rows.states.items()} if is_done else {},
-        n_hits=rows.n_hits if is_done else 0,
+        n_rows=rows.n_rows,
+        status=dict(rows.status),
+        states={name: dict(states) for name, states in rows.states.items()},
+        n_hits=rows.n_hits,
         problems=problems,
-        is_done=is_done,
         seconds=time.monotonic() - began,
     )
 

@@ -8,6 +8,7 @@ import pytest
 
 from madaudit import registry
 from madaudit.scanning.engines import pool
+from madaudit.scanning.rows import RowBuffer
 from tests.scanning.data_building import rows, samples, scan, write_tar
 
 _REPOSITORY = Path(__file__).parents[2]
@@ -91,3 +92,22 @@ def test_a_stuck_image_does_not_keep_other_shards_waiting(tmp_path: Path) -> Non
     )
     assert sorted(summary.shard for summary in done) == ["a.tar", "b.tar", "c.tar"]
     assert all(summary.status["timeout"] == 1 for summary in done)
+
+
+def test_a_bug_of_ours_costs_one_shard_and_names_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_tar(tmp_path / "in" / "a.tar", samples(8))
+    write_tar(tmp_path / "in" / "b.tar", samples(9))
+    honest = RowBuffer.take
+
+    def faulty(buffer: RowBuffer) -> object:
+        return honest(buffer) if len(buffer) == 9 else 1 / 0
+
+    monkeypatch.setattr(RowBuffer, "take", faulty)
+    done = {s.shard: s for s in scan([tmp_path / "in"], tmp_path / "store")}
+    assert done["b.tar"].is_done
+    assert not done["a.tar"].is_done
+    assert "please report it: ZeroDivisionError" in done["a.tar"].problems[0].message
+    assert "test_misbehaviour.py, line" in done["a.tar"].problems[0].message
+    assert not (tmp_path / "store" / "scores" / "a.tar.parquet").exists()
