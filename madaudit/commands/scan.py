@@ -168,6 +168,7 @@ def _run(
     runner = build_engine(engine, workers=n_workers)
     # Last, since a wrong request must leave the store as it was.
     write_manifest(request.store, request.manifest())
+    request.store.sweep()
     n_done, interrupted = 0, False
     with ScanProgress(list(sizes.values()), is_quiet=is_quiet) as progress:
         events = runner.run(request.plan, pending.tasks, request.store)

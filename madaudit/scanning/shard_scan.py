@@ -109,8 +109,6 @@ def scan_shard(job: Job, task: ShardTask, watch: Watch) -> ShardSummary:
     """
     began = time.monotonic()
     shard, store = task.shard, job.store
-    for path_of in (scores_path, sketch_path, thumbnails_path, marker_path):
-        store.sweep(path_of(shard.name))
     store.remove(marker_path(shard.name))
     rows = RowBuffer(shard.name, job.detectors)
     work = _Work(job, task, watch, rows, ShardSketch(job.detectors))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from madaudit.scanning.plan import SCHEMA_VERSION
 from madaudit.shards import files
 
 _PARTIAL = ".partial"
+_HOST = platform.node().replace(".", "-") or "here"
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ class Store:
         target = os.path.join(files.local_path(self.url), path)
         folder, name = os.path.split(target)
         os.makedirs(folder, exist_ok=True)
-        partial = os.path.join(folder, f".{name}.{os.getpid()}{_PARTIAL}")
+        partial = os.path.join(folder, f".{name}.{_HOST}.{os.getpid()}{_PARTIAL}")
         try:
             with open(partial, "wb") as file:
                 yield cast(BinaryIO, file)
@@ -129,16 +131,17 @@ class Store:
         except FileNotFoundError:
             return
 
-    def sweep(self, path: str) -> None:
-        """Delete what killed writers of a local file left behind."""
+    def sweep(self) -> None:
+        """Delete half-written files of writers on this machine that are gone.
+
+        Once a scan, since a store has a file per shard; another machine's are left alone.
+        """
         if not files.is_local(self.url):
             return
-        folder, name = os.path.split(os.path.join(files.local_path(self.url), path))
-        if not os.path.isdir(folder):
-            return
-        for entry in os.scandir(folder):
-            if entry.name.startswith(f".{name}.") and entry.name.endswith(_PARTIAL):
-                os.unlink(entry.path)
+        for folder, _, names in os.walk(files.local_path(self.url)):
+            for name in names:
+                if name.endswith(_PARTIAL) and _is_orphan(name):
+                    os.unlink(os.path.join(folder, name))
 
     # ---- reading
 
@@ -265,6 +268,20 @@ class Store:
         fs, root = files.filesystem(self.url)
         found = fs.find(f"{root}/{folder}")
         return {path.removeprefix(root).lstrip("/") for path in found}
+
+
+def _is_orphan(name: str) -> bool:
+    """Whether the writer of a half-written file ran here and runs no longer."""
+    host, _, process = name.removesuffix(_PARTIAL).rpartition(".")
+    if not host.endswith(f".{_HOST}") or not process.isdigit():
+        return False
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
 
 
 def scores_path(shard: str) -> str:

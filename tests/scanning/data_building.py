@@ -86,10 +86,13 @@ def rows(store: Path, shard: str) -> list[dict[str, object]]:
 
 
 def all_files(store: Path, *folders: str) -> dict[str, bytes]:
-    """Bytes of a store's files below some folders, by relative path."""
+    """Bytes of a store's files below some folders, by relative path.
+
+    Half-written files are left out: a worker whose parent was killed may still be at its shard.
+    """
     return {
         str(path.relative_to(store)): path.read_bytes()
         for folder in folders
         for path in sorted((store / folder).rglob("*"))
-        if path.is_file()
+        if path.is_file() and not path.name.endswith(".partial")
     }

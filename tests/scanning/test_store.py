@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from madaudit.errors import StoreError
+from madaudit.scanning import store as store_module
 from madaudit.scanning.store import Store
 from tests.scanning.data_building import all_files, samples, scan, write_tar
 
@@ -37,12 +40,20 @@ def test_a_full_disk_is_one_clear_error(tmp_path: Path) -> None:
         raise OSError(28, "No space left on device")
 
 
-def test_rubbish_of_killed_writers_is_swept(tmp_path: Path) -> None:
+def test_half_written_files_of_dead_writers_are_swept(tmp_path: Path) -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
     (tmp_path / "scores").mkdir()
-    (tmp_path / "scores" / ".a.tar.parquet.123.partial").write_bytes(b"half")
-    (tmp_path / "scores" / ".b.tar.parquet.123.partial").write_bytes(b"another's")
-    Store(str(tmp_path)).sweep("scores/a.tar.parquet")
-    assert [p.name for p in (tmp_path / "scores").iterdir()] == [".b.tar.parquet.123.partial"]
+    names = {
+        "dead": f".a.tar.parquet.{store_module._HOST}.{gone.pid}.partial",
+        "living": f".b.tar.parquet.{store_module._HOST}.{os.getpid()}.partial",
+        "elsewhere": f".c.tar.parquet.another-host.{gone.pid}.partial",
+    }
+    for name in names.values():
+        (tmp_path / "scores" / name).write_bytes(b"half")
+    Store(str(tmp_path)).sweep()
+    left = {path.name for path in (tmp_path / "scores").iterdir()}
+    assert left == {names["living"], names["elsewhere"]}
 
 
 def test_a_store_of_another_schema_is_refused(tmp_path: Path) -> None:
