@@ -169,6 +169,8 @@ def _run(
     # Last, since a wrong request must leave the store as it was.
     write_manifest(request.store, request.manifest())
     request.store.sweep()
+    for shard in pending.stale:
+        request.store.forget(shard)
     n_done, interrupted = 0, False
     with ScanProgress(list(sizes.values()), is_quiet=is_quiet) as progress:
         events = runner.run(request.plan, pending.tasks, request.store)
@@ -186,7 +188,7 @@ def _run(
         seconds=time.monotonic() - began,
         n_done=n_done,
         n_skipped=pending.n_skipped,
-        n_stale=pending.n_stale,
+        n_stale=len(pending.stale),
         interrupted=interrupted,
     )
 

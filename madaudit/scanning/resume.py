@@ -18,12 +18,13 @@ class Pending(NamedTuple):
     Attributes:
         tasks: to scan now.
         n_skipped: done before by the same plan, on the same input.
-        n_stale: done before, by another plan or on another input; among `tasks`.
+        stale: names of those among `tasks` that were done before, by another plan or on another
+            input.
     """
 
     tasks: list[ShardTask]
     n_skipped: int
-    n_stale: int
+    stale: list[str]
 
 
 def find_pending(
@@ -36,7 +37,7 @@ def find_pending(
     changes or `retries_failed`.
     """
     left: list[ShardTask] = []
-    n_stale = 0
+    stale: list[str] = []
     for task in tasks:
         marker = store.marker(task.shard.name)
         quarantine = store.quarantine(task.shard.name)
@@ -45,9 +46,9 @@ def find_pending(
         elif not _is_over(marker, quarantine, task.shard, fingerprint) or (
             marker is not None and not store.has_rows(task.shard.name)
         ):
-            n_stale += marker is not None
+            stale += [task.shard.name] if marker is not None else []
             left.append(task)
-    return Pending(left, len(tasks) - len(left), n_stale)
+    return Pending(left, len(tasks) - len(left), stale)
 
 
 def _is_over(

@@ -109,7 +109,7 @@ def scan_shard(job: Job, task: ShardTask, watch: Watch) -> ShardSummary:
     """
     began = time.monotonic()
     shard, store = task.shard, job.store
-    store.remove(marker_path(shard.name))
+    store.forget(shard.name)
     rows = RowBuffer(shard.name, job.detectors)
     work = _Work(job, task, watch, rows, ShardSketch(job.detectors))
     try:

@@ -131,6 +131,10 @@ class Store:
         except FileNotFoundError:
             return
 
+    def forget(self, shard: str) -> None:
+        """Undo a shard's marker, so that its rows count no longer."""
+        self.remove(marker_path(shard))
+
     def sweep(self) -> None:
         """Delete half-written files of writers on this machine that are gone.
 

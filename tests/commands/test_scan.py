@@ -253,3 +253,16 @@ def test_a_url_whose_package_is_missing_says_what_to_install(tmp_path):
     run = invoke("scan", "s3://bucket/a.tar", "-o", str(tmp_path / "store"))
     assert run.code == 2
     assert "pip install 'madaudit[s3]'" in run.err
+
+
+def test_rows_of_a_changed_shard_do_not_count_before_it_is_scanned_again(tmp_path, monkeypatch):
+    store = make_store(tmp_path, a=[photo()], b=[generated()] * 2)
+    write_shards(tmp_path, b=[photo()] * 3)
+    monkeypatch.setattr(SerialEngine, "run", _interrupted)
+    result = madaudit.scan(str(tmp_path / "shards"), store, engine="serial")
+    assert (result.interrupted, result.rows) == (True, 1)
+
+
+def _interrupted(engine, plan, tasks, store):
+    raise KeyboardInterrupt
+    yield

@@ -52,7 +52,7 @@ class C2PA(MarkDetector):
         return Detail(
             says=f"C2PA manifest by {active.generator} {claim.says} ({_words(validation)})",
             label=claim.label,
-            tool=active.generator,
+            tool=active.tool,
             model=claim.model,
             field=blocks[0].where,
             message=claim.source_type,

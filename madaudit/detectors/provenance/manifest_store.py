@@ -36,10 +36,19 @@ class Ingredient:
 
 @dataclass(frozen=True)
 class Manifest:
-    """One claim: its label, who made it, what was done and out of what."""
+    """One claim.
+
+    Attributes:
+        label: its name in the store.
+        generator: the program that made it, with version and library as it writes them.
+        tool: the program's name alone.
+        actions: what was done.
+        ingredients: out of what.
+    """
 
     label: str
     generator: str
+    tool: str
     actions: tuple[Action, ...]
     ingredients: tuple[Ingredient, ...]
 
@@ -73,7 +82,8 @@ def _manifest(box: Superbox) -> Manifest:
             actions += _actions(_payload(assertion))
         elif name in ("c2pa.ingredient", "c2pa.ingredient.v2", "c2pa.ingredient.v3"):
             ingredients.append(_ingredient(_payload(assertion)))
-    return Manifest(box.label, _generator(claim), tuple(actions), tuple(ingredients))
+    generator, tool = _generator(claim)
+    return Manifest(box.label, generator, tool, tuple(actions), tuple(ingredients))
 
 
 def _payload(box: Superbox | None) -> dict[Any, Any]:
@@ -93,16 +103,23 @@ def _payload(box: Superbox | None) -> dict[Any, Any]:
     return {}
 
 
-def _generator(claim: dict[Any, Any]) -> str:
-    """Name and version of the program that made the claim."""
+def _generator(claim: dict[Any, Any]) -> tuple[str, str]:
+    """The program that made the claim, with its version, and its name alone.
+
+    The old form is that of a web browser's user agent: "Adobe_Photoshop/25.1.0 adobe_c2pa/0.7.6".
+    """
     info = claim.get("claim_generator_info")
     if isinstance(info, list):
         info = info[0] if info else None
     if isinstance(info, dict) and isinstance(info.get("name"), str):
-        version = info.get("version")
-        return one_line(f"{info['name']} {version}" if version else info["name"], 80)
-    name = claim.get("claim_generator")
-    return one_line(name, 80) if isinstance(name, str) else "unnamed"
+        name, version = info["name"], info.get("version")
+        full = f"{name} {version}" if version else name
+        return one_line(full, 80), one_line(name.partition(" c2pa-rs/")[0], 60) or "unnamed"
+    agent = claim.get("claim_generator")
+    if not isinstance(agent, str) or not agent.strip():
+        return "unnamed", "unnamed"
+    first = agent.split()[0].partition("/")[0].replace("_", " ")
+    return one_line(agent, 80), one_line(first, 60) or "unnamed"
 
 
 def _actions(assertion: dict[Any, Any]) -> list[Action]:
