@@ -24,6 +24,8 @@ from madaudit.types import NO_SIDECAR, Sample, Shard, Sidecar, Status
 MAX_IMAGE_BYTES = 1 << 28
 # A caption or record; img2dataset's records stay under 100 KB even with EXIF.
 MAX_SIDECAR_BYTES = 1 << 24
+# Members of one sample; a hostile archive can give a million endings to one key.
+_MAX_FIELDS = 256
 # Headers hashed at once, and how often progress is told.
 _HEADERS_HELD = 256
 _COMPRESSED = {
@@ -81,6 +83,10 @@ class _Group:
         self.status: Status = "ok"
         self.error: str | None = None
 
+    def takes(self, key: str, field: str) -> bool:
+        """Whether a member belongs to this sample."""
+        return key == self.key and field not in self.fields and len(self.fields) < _MAX_FIELDS
+
 
 class OpenTar(OpenShard):
     """One archive being read."""
@@ -116,7 +122,10 @@ class OpenTar(OpenShard):
     def count(self) -> int:
         self._refuse_compressed()
         try:
-            n_samples = sum(1 for _ in self._groups(frozenset()))
+            n_samples = 0
+            for _ in self._groups(frozenset()):
+                n_samples += 1
+                self._walker.headers.clear()
         except OSError as error:
             raise self._unreadable(error) from error
         self._begin_walk()
@@ -159,7 +168,7 @@ class OpenTar(OpenShard):
                     self.n_ignored += 1
                     continue
                 key = member.name
-            if group is None or key != group.key or field in group.fields:
+            if group is None or not group.takes(key, field):
                 if group is not None:
                     yield group
                     ordinal += 1

@@ -149,3 +149,10 @@ def test_a_damaged_shard_never_raises(changes: list[tuple[int, bytes]]) -> None:
     got = read_open(open_over(io.BytesIO(data)))
 
     assert [sample.ordinal for sample in got.samples] == list(range(counted))
+
+
+def test_endless_members_of_one_key_do_not_slow_the_walk_down(tmp_path: Path) -> None:
+    got = read(tmp_path, pack(*((f"x.part{number}", b"") for number in range(3000))))
+
+    assert got.keys == ["x"] * 12
+    assert set(got.statuses) == {"missing_image"}
