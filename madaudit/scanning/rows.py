@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import orjson
 import pyarrow as pa
 
 from madaudit.detectors import Detector
@@ -157,7 +158,11 @@ class RowBuffer:
 def detail_json(evidence: Evidence) -> str:
     """A detail as the JSON text that the store keeps."""
     content = {} if evidence.detail is None else evidence.detail.to_dict()
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    try:
+        return orjson.dumps(content).decode()
+    except TypeError:
+        # Half a surrogate pair, or a number beyond 64 bits, in the detail of a stranger's plug-in.
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
 
 
 def _category(

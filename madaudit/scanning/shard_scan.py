@@ -72,17 +72,19 @@ class Job:
         detectors: built from it.
         fingerprint: of the plan and its plug-ins.
         store: where rows go.
+        maps: whether this process may map files, and so die of one that fails.
     """
 
     plan: Plan
     detectors: tuple[Detector, ...]
     fingerprint: str
     store: Store
+    maps: bool = False
 
     @classmethod
-    def prepare(cls, plan: Plan, store: Store) -> Job:
+    def prepare(cls, plan: Plan, store: Store, *, maps: bool = False) -> Job:
         """Build the detectors; raises what `Plan.build_detectors` raises."""
-        return cls(plan, plan.build_detectors(), plan.fingerprint(), store)
+        return cls(plan, plan.build_detectors(), plan.fingerprint(), store, maps)
 
 
 @dataclass
@@ -113,7 +115,8 @@ def scan_shard(job: Job, task: ShardTask, watch: Watch) -> ShardSummary:
     rows = RowBuffer(shard.name, job.detectors)
     work = _Work(job, task, watch, rows, ShardSketch(job.detectors))
     try:
-        with watch.armed(), load_reader(shard.reader).open(shard) as source:
+        maps = job.maps and not task.is_unmappable
+        with watch.armed(), load_reader(shard.reader).open(shard, maps=maps) as source:
             n_samples, identity = _scan_open(source, work)
             problems = tuple(source.problems + _count_problem(source, n_samples))
             ignored = source.n_ignored

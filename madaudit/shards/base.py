@@ -93,8 +93,13 @@ class Reader(ABC):
     version: ClassVar[int]
 
     @abstractmethod
-    def open(self, shard: Shard) -> OpenShard:
+    def open(self, shard: Shard, *, maps: bool = False) -> OpenShard:
         """Begin reading.
+
+        Args:
+            shard: which.
+            maps: the process may die of a failing file, so a reader that is faster on a mapped
+                file may map it; others do not care.
 
         Raises:
             ShardError: the file cannot be opened.

@@ -22,7 +22,7 @@ class FolderReader(Reader):
     name: ClassVar[str] = "folder"
     version: ClassVar[int] = 1
 
-    def open(self, shard: Shard) -> OpenShard:
+    def open(self, shard: Shard, *, maps: bool = False) -> OpenShard:
         return OpenFolder(shard)
 
 

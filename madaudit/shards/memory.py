@@ -20,7 +20,7 @@ class MemoryReader(Reader):
     name: ClassVar[str] = "memory"
     version: ClassVar[int] = 1
 
-    def open(self, shard: Shard) -> OpenShard:
+    def open(self, shard: Shard, *, maps: bool = False) -> OpenShard:
         return OpenMemory(self.images)
 
 

@@ -17,7 +17,8 @@ from madaudit.shards import files, sidecar
 from madaudit.shards.base import OpenShard, Problem, Reader
 from madaudit.shards.grouping import is_unsafe, role_of, split_name
 from madaudit.shards.sidecar_table import SidecarTable
-from madaudit.shards.walker import BLOCK, Member, Walker, Window, checksum_holds
+from madaudit.shards.walker import Member, Walker, checksum_holds
+from madaudit.shards.windows import BLOCK, open_window
 from madaudit.types import NO_SIDECAR, Sample, Shard, Sidecar, Status
 
 # A web image is under 100 MB; a member beyond this is not one, and would have to be held whole.
@@ -43,13 +44,13 @@ class TarReader(Reader):
     name: ClassVar[str] = "tar"
     version: ClassVar[int] = 1
 
-    def open(self, shard: Shard) -> OpenShard:
+    def open(self, shard: Shard, *, maps: bool = False) -> OpenShard:
         try:
             file = files.open_binary(shard.uri)
         except OSError as error:
             raise ShardError(f"cannot open {shard.name}: {error}") from error
         try:
-            return OpenTar(shard, file)
+            return OpenTar(shard, file, maps=maps)
         except (OSError, ValueError) as error:  # fsspec's streams raise ValueError on seek
             file.close()
             raise ShardError(f"cannot open {shard.name}: {error}") from error
@@ -91,10 +92,11 @@ class _Group:
 class OpenTar(OpenShard):
     """One archive being read."""
 
-    def __init__(self, shard: Shard, file: BinaryIO) -> None:
+    def __init__(self, shard: Shard, file: BinaryIO, *, maps: bool = False) -> None:
         super().__init__()
         self._shard = shard
         self._file = file
+        self._maps = maps
         self._begin_walk()
         self._table: SidecarTable | None = None
         stem = shard.uri.removesuffix(".tar")
@@ -146,7 +148,8 @@ class OpenTar(OpenShard):
 
     def _begin_walk(self) -> None:
         size_bytes = self._file.seek(0, os.SEEK_END)
-        self._walker = Walker(Window(self._file), size_bytes=size_bytes)
+        window = open_window(self._file, maps=self._maps)
+        self._walker = Walker(window, size_bytes=size_bytes)
         self._hash = hashlib.sha256()
         self.n_ignored = 0
 

@@ -12,13 +12,11 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from io import FileIO
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 from madaudit.shards.base import Problem
+from madaudit.shards.windows import BLOCK, WINDOW_BYTES, Window
 
-BLOCK = 512
-WINDOW_BYTES = 1 << 20
 # A pax or long-name header holds a path and a few numbers; tar itself writes under 64 KiB.
 MAX_EXTENSION_BYTES = 1 << 20
 # Of a size in a pax record: 2**64 has 20, and int() refuses more than 4300.
@@ -57,50 +55,6 @@ class Member(NamedTuple):
     offset: int
     size: int
     refused: str | None
-
-
-class Window:
-    """A stretch of a file held in memory; slices of it stay valid after it moves on."""
-
-    __slots__ = ("data", "file", "start", "view")
-
-    def __init__(self, file: BinaryIO) -> None:
-        self.file = file
-        self.start = 0
-        self.data = b""
-        self.view = memoryview(b"")
-
-    def read(self, offset: int, size: int) -> memoryview:
-        """The bytes from `offset` on: `size` of them, or fewer at the end of the file."""
-        begin = offset - self.start
-        if begin < 0 or begin + size > len(self.data):
-            self._move(offset, size)
-            begin = 0
-        return self.view[begin : begin + size]
-
-    def block(self, offset: int) -> bytes:
-        """The 512 bytes from `offset` on, or fewer at the end of the file."""
-        begin = offset - self.start
-        if begin < 0 or begin + BLOCK > len(self.data):
-            self._move(offset, BLOCK)
-            begin = 0
-        return self.data[begin : begin + BLOCK]
-
-    def _move(self, offset: int, size: int) -> None:
-        # A local file is read again from `offset`: joining the held tail with new bytes would
-        # copy the whole window. A remote file never goes back, since its cache would refetch.
-        begin = offset - self.start
-        held = b""
-        if 0 <= begin < len(self.data) and not isinstance(self.file, FileIO):
-            held = self.data[begin:]
-        else:
-            self.file.seek(offset)
-        data = self.file.read(max(WINDOW_BYTES, size) - len(held))
-        self.data = held + data if held else data
-        while len(self.data) < size and (more := self.file.read(size - len(self.data))):
-            self.data += more
-        self.view = memoryview(self.data)
-        self.start = offset
 
 
 class Walker:

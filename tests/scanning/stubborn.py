@@ -16,13 +16,17 @@ class Stubborn(Detector):
     """Does something bad on the sample with key `at`.
 
     Attributes:
-        how: "raise", "sleep" (Python code that can be interrupted), "hang" (a C call that cannot)
-            or "die" (the process ends).
+        how: "raise", "sleep" (Python code that can be interrupted), "hang" (a C call that cannot),
+            "die" (the process ends) or "shrink" (the shard is cut while it is scanned).
         at: key of the sample.
+        shard: path of the shard to cut.
+        left_bytes: what is left of it.
     """
 
     how: str = "raise"
     at: str = "000003"
+    shard: str = ""
+    left_bytes: int = 0
 
     name: ClassVar[str] = "stubborn"
     version: ClassVar[int] = 1
@@ -45,6 +49,8 @@ class Stubborn(Detector):
                 time.sleep(0.01)
         if self.how == "hang":
             _block_signals_and_wait()
+        if self.how == "shrink" and os.path.getsize(self.shard) > self.left_bytes:
+            os.truncate(self.shard, self.left_bytes)
         if self.how == "die":
             os._exit(139)
 

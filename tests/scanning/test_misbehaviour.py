@@ -94,6 +94,25 @@ def test_a_stuck_image_does_not_keep_other_shards_waiting(tmp_path: Path) -> Non
     assert all(summary.status["timeout"] == 1 for summary in done)
 
 
+@pytest.mark.usefixtures("stubborn")
+@pytest.mark.parametrize("engine", ["serial", "pool"])
+def test_a_shard_that_shrinks_while_it_is_scanned_gives_what_is_left(
+    tmp_path: Path, engine: str
+) -> None:
+    shard = write_tar(tmp_path / "a.tar", samples(2000))
+    left_bytes = shard.stat().st_size // 2
+    (summary,) = scan(
+        [shard],
+        tmp_path / "store",
+        engine=engine,
+        detectors=("stubborn",),
+        options={"stubborn": {"how": "shrink", "shard": str(shard), "left_bytes": left_bytes}},
+    )
+    assert summary.is_done
+    assert 100 < summary.n_rows < 2000
+    assert summary.problems[0].offset == left_bytes
+
+
 def test_a_bug_of_ours_costs_one_shard_and_names_its_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

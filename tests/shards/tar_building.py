@@ -11,7 +11,8 @@ from typing import BinaryIO, Literal, NamedTuple
 
 from madaudit.shards.base import OpenShard, Problem
 from madaudit.shards.tar import OpenTar, TarReader
-from madaudit.shards.walker import BLOCK, Member, Walker, Window
+from madaudit.shards.walker import Member, Walker
+from madaudit.shards.windows import BLOCK, ReadWindow
 from madaudit.types import Sample, Shard
 
 END_MARK = bytes(2 * BLOCK)
@@ -95,7 +96,7 @@ def walk(data: bytes) -> Walked:
 
 def walk_file(file: BinaryIO, size_bytes: int) -> Walked:
     """Walk an open archive, reading every member's content on the way."""
-    walker = Walker(Window(file), size_bytes=size_bytes)
+    walker = Walker(ReadWindow(file), size_bytes=size_bytes)
     members, contents = [], []
     for member in walker.members():
         members.append(member)

@@ -66,7 +66,9 @@ class ExifSoftware(MarkDetector):
         if not tags:
             return None
         for signature, patterns in _COMPILED:
-            if all(pattern.match(tags.get(tag, "")) for tag, pattern in patterns.items()):
+            if patterns.keys() <= tags.keys() and all(
+                pattern.match(tags[tag]) for tag, pattern in patterns.items()
+            ):
                 return _detail(signature, tags, source)
         return None
 

@@ -4,7 +4,8 @@ Each worker takes one shard at a time and writes its files itself; only summarie
 parent reads what every worker is at from a shared array. A worker that is stuck or dies is
 replaced: the sample it was at is recorded as `timeout` (or `decode_error` where it brought the
 process down) and the shard begins anew. Where a whole batch was at work, the shard is first
-scanned again one sample at a time, which names the culprit.
+scanned again one sample at a time, which names the culprit. A worker that dies of a bus error
+had mapped a file that shrank or failed; that shard is read the next time.
 """
 
 from __future__ import annotations
@@ -186,6 +187,9 @@ class _Pool:
         self._workers[index] = _Worker(self._plan, self._store, self._slots, index)
         if task is None:
             return []
+        if exit_code == -signal.SIGBUS and not task.is_unmappable:
+            waiting.appendleft(replace(task, is_unmappable=True))
+            return []
         if not since:
             return self._after_death(task, waiting, exit_code)
         if n_samples > 1:
@@ -221,7 +225,7 @@ def _work(plan: Plan, store: Store, connection: Connection, slots: Any, base: in
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
     parent = os.getppid()
-    job = Job.prepare(plan, store)
+    job = Job.prepare(plan, store, maps=True)
     watch = Watch(slots, plan.image_timeout_s, base=base)
     while os.getppid() == parent:
         try:
