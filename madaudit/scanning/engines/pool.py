@@ -48,6 +48,8 @@ _GRACE_S = 3.0
 _MAX_DEATHS = 3
 # Images of one shard that may each cost a worker; every one means scanning the shard again.
 _MAX_DOOMED = 50
+# Exit code of a worker whose mapped file shrank or failed; Windows has no such signal.
+_BUS_ERROR = -signal.SIGBUS if hasattr(signal, "SIGBUS") else None
 
 
 @dataclass(frozen=True)
@@ -187,7 +189,7 @@ class _Pool:
         self._workers[index] = _Worker(self._plan, self._store, self._slots, index)
         if task is None:
             return []
-        if exit_code == -signal.SIGBUS and not task.is_unmappable:
+        if exit_code == _BUS_ERROR and not task.is_unmappable:
             waiting.appendleft(replace(task, is_unmappable=True))
             return []
         if not since:
