@@ -30,7 +30,7 @@ from madaudit.scanning.store import (
     sketch_path,
     thumbnails_path,
 )
-from madaudit.scanning.tasks import ShardTask, draw_ordinals
+from madaudit.scanning.tasks import ShardTask, draw_ordinals, sample_weight
 from madaudit.scanning.thumbnails import Candidates, make_thumbnails
 from madaudit.scanning.watch import ImageTimeout, Progress, Watch
 from madaudit.shards import OpenShard, Problem, files, load_reader
@@ -155,11 +155,11 @@ def _bug_in_words(error: Exception) -> str:
 def _scan_open(source: OpenShard, work: _Work) -> tuple[int, str]:
     """Rows, sketch and thumbnails of an open shard; its number of samples and its digest."""
     plan, shard, store = work.job.plan, work.task.shard, work.job.store
-    wanted, n_samples, weight = None, None, work.task.weight
+    wanted, n_samples, weight = None, None, 1.0
     if work.task.n_draw is not None:
         n_samples = source.count()
         wanted = draw_ordinals(work.task, n_samples, plan.seed)
-        weight *= n_samples / len(wanted) if wanted else 1.0
+        weight = sample_weight(work.task, n_samples)
     with (
         store.create(scores_path(shard.name)) as file,
         pq.ParquetWriter(

@@ -18,7 +18,7 @@ class ShardTask:
     Attributes:
         shard: which.
         n_draw: number of samples to draw from it, None for all.
-        weight: inverse probability that this shard was drawn, ≥ 1.
+        expected_draws: what `n_draw` is on average over seeds.
         doomed: ordinals that must not be touched again, with the status and reason to record:
             they hung or killed a worker.
         one_by_one: score samples alone, since a batch of this shard hung.
@@ -27,7 +27,7 @@ class ShardTask:
 
     shard: Shard
     n_draw: int | None = None
-    weight: float = 1.0
+    expected_draws: float = 0.0
     doomed: tuple[tuple[int, Status, str], ...] = ()
     one_by_one: bool = False
     is_unmappable: bool = False
@@ -38,12 +38,12 @@ class ShardTask:
 
 
 def plan_tasks(shards: Sequence[Shard], *, n_sample: int | None, seed: int) -> list[ShardTask]:
-    """Tasks for a census or for a sample drawn evenly over shards.
+    """Tasks for a census, or for a sample spread over shards.
 
-    With at least as many samples as shards, each shard gives ⌊N/S⌋ or one more, the surplus
-    going to shards drawn at random; with fewer, N shards drawn at random give one each. Within a
-    shard the draw is uniform without replacement, so a sample's inclusion probability is
-    n_s / M_s times that of its shard.
+    N samples are given to shards in proportion to their bytes by systematic sampling with a random
+    start: a shard expects e_s = N · bytes_s / Σ bytes and gets ⌊e_s⌋ or ⌈e_s⌉, N in all. Bytes
+    stand for the number of samples, which nobody knows before the shard is walked; where they
+    mislead, `sample_weight` makes up for it. Source: Cochran 1977, 8.1 and 11.4.
 
     Args:
         shards: all shards of the data set, in order; the same list on every machine.
@@ -52,16 +52,35 @@ def plan_tasks(shards: Sequence[Shard], *, n_sample: int | None, seed: int) -> l
     """
     if n_sample is None:
         return [ShardTask(shard) for shard in shards]
-    generator = np.random.default_rng(seed)
-    n_shards = len(shards)
-    base, surplus = divmod(n_sample, n_shards)
-    lucky = set(generator.choice(n_shards, size=surplus, replace=False).tolist())
-    weight = 1.0 if base else n_shards / n_sample
+    sizes = np.array([shard.size_bytes for shard in shards], dtype=np.float64)
+    if not sizes.any():
+        sizes[:] = 1.0
+    expected = n_sample * sizes / sizes.sum()
+    ends = np.cumsum(expected) + np.random.default_rng(seed).random()
+    ends[-1] = n_sample + ends[0] - expected[0]  # what rounding errors of the sum may have lost
+    marks = np.floor(np.concatenate([[ends[0] - expected[0]], ends]))
+    draws = np.diff(marks).astype(int).tolist()
     return [
-        ShardTask(shard, base + (index in lucky), weight)
-        for index, shard in enumerate(shards)
-        if base or index in lucky
+        ShardTask(shard, n_draw, float(mean))
+        for shard, n_draw, mean in zip(shards, draws, expected, strict=True)
+        if n_draw
     ]
+
+
+def sample_weight(task: ShardTask, n_samples: int) -> float:
+    """The inverse inclusion probability of each sample drawn from a shard, ≥ 1.
+
+    In two stages (Cochran 1977, 11.4): the shard is drawn with probability min(e, 1), and gives n
+    of its M samples. With every shard drawn this is the stratified estimator, whose weights add
+    up to the number of all samples.
+
+    Args:
+        task: the shard's.
+        n_samples: M, as found by walking the shard.
+    """
+    if task.n_draw is None or not n_samples:
+        return 1.0
+    return n_samples / min(task.n_draw, n_samples) / min(task.expected_draws, 1.0)
 
 
 def own_part(tasks: Sequence[ShardTask], *, index: int, n_parts: int) -> list[ShardTask]:

@@ -13,7 +13,7 @@ import pytest
 
 from madaudit.estimation import MarkTally, estimate_floor
 from madaudit.estimation.tally import NO_MARK, SYNTHETIC, RowMasks
-from madaudit.scanning.tasks import draw_ordinals, plan_tasks
+from madaudit.scanning.tasks import draw_ordinals, plan_tasks, sample_weight
 from madaudit.types import Shard
 
 pytestmark = pytest.mark.slow
@@ -29,16 +29,22 @@ _RARE = [(3000, 30), (1000, 0), (500, 25), (4000, 20)]
 _CASES = {"few shards": (_FEW, 84), "many shards": (_MANY, 100), "rare marks": (_RARE, 400)}
 
 
-def draw(shards, n_sample, seed):
-    """The tally of one sampled scan; the first ordinals of each shard are the marked ones."""
+def draw(shards, n_sample, seed, *, bytes_mislead=False):
+    """The tally of one sampled scan; the first ordinals of each shard are the marked ones.
+
+    Shards count as equally long, or as of bytes that mislead: the more is marked, the fewer.
+    """
     named = {f"{n:05d}.tar": sizes for n, sizes in enumerate(shards)}
-    listed = [Shard(name, name, "tar", 0, "1") for name in named]
+    listed = [
+        Shard(name, name, "tar", 100 * n - 80 * marked if bytes_mislead else 0, "1")
+        for name, (n, marked) in named.items()
+    ]
     total = MarkTally()
     for task in plan_tasks(listed, n_sample=n_sample, seed=seed):
         n_samples, n_marked = named[task.shard.name]
         ordinals = np.array(sorted(draw_ordinals(task, n_samples, seed)))
         verdicts = np.where(ordinals < n_marked, SYNTHETIC, NO_MARK).astype(np.int8)
-        weights = np.full(len(ordinals), task.weight * n_samples / len(ordinals))
+        weights = np.full(len(ordinals), sample_weight(task, n_samples))
         masks = RowMasks(*[np.zeros(len(ordinals), dtype=bool)] * 5)
         total += MarkTally.count(verdicts, weights, masks)
     return total
@@ -88,3 +94,19 @@ def test_the_test_for_bias_would_notice_missing_weights():
     unweighted = np.mean([marked / samples for samples, marked in shards])
     allowed = 4.0 * spread(shards, n_sample) / math.sqrt(_REPLICATES)
     assert abs(unweighted - prevalence(shards)) > 5 * allowed
+
+
+@pytest.mark.parametrize(("shards", "n_sample"), _CASES.values(), ids=_CASES)
+def test_the_floor_holds_where_the_shards_bytes_mislead(shards, n_sample):
+    """Draws follow bytes, so some shards are drawn by chance only; weights make up for both."""
+    truth = prevalence(shards)
+    floors = [
+        estimate_floor(draw(shards, n_sample, seed, bytes_mislead=True), is_sampled=True).all_marks
+        for seed in range(_REPLICATES)
+    ]
+    points = np.array([floor.point for floor in floors])
+    assert sum(floor.low <= truth for floor in floors) >= _COVERED
+    # As above, |z| ≤ 4, with the standard deviation of the replicates themselves; the ratio of
+    # two weighted sums has a bias of the order of its variance, which is added.
+    spread_of_mean = points.std(ddof=1) / math.sqrt(_REPLICATES)
+    assert abs(points.mean() - truth) <= 4.0 * spread_of_mean + points.var()
