@@ -6,7 +6,6 @@
     │   ├── InputError          inputs that cannot be found, or that clash
     │   └── StoreError          a store that is missing, foreign or damaged
     ├── MissingExtraError       a package that an extra installs is absent (exit 2)
-    ├── IncompatibleError       two artefacts that must not be mixed
     ├── ShardError              one shard cannot be read; the scan goes on
     └── MalformedError          bytes that break their own format; becomes a row's status
 
@@ -44,10 +43,6 @@ class MissingExtraError(MadauditError):
         )
         self.package = package
         self.extra = extra
-
-
-class IncompatibleError(MadauditError):
-    """Two artefacts whose numbers must not be mixed."""
 
 
 class ShardError(MadauditError):

@@ -11,19 +11,13 @@ import sys
 import tomllib
 import traceback
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import click
 
 from madaudit.errors import MadauditError
 
-EXIT_BUG, EXIT_REQUEST, EXIT_POLICY, EXIT_INCOMPLETE = 1, 2, 3, 4
-
-
-class Result(Protocol):
-    """What a command's Python function returns."""
-
-    def to_dict(self) -> dict[str, Any]: ...
+EXIT_BUG, EXIT_REQUEST, EXIT_INCOMPLETE = 1, 2, 4
 
 
 def common_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -109,7 +109,7 @@ def _workflow_nodes(graph: dict[str, Any]) -> list[_Node]:
 
 
 def _detail(look: Look, field: str, nodes: list[_Node]) -> Detail:
-    tool = _tool(look, nodes)
+    tool = _tool(look)
     model = _model(nodes)
     label, how = _label(nodes)
     made_by = f"{tool} with model {model}" if model else tool
@@ -122,7 +122,7 @@ def _detail(look: Look, field: str, nodes: list[_Node]) -> Detail:
     )
 
 
-def _tool(look: Look, nodes: list[_Node]) -> str:
+def _tool(look: Look) -> str:
     """ComfyUI, or the service that runs it."""
     texts = look.container.texts() if look.container else {}
     tags, _ = look.exif()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from madaudit.detectors.provenance.containers.base import Block, Container
 from madaudit.detectors.provenance.containers.bmff import is_bmff_image, parse_bmff
 from madaudit.detectors.provenance.containers.jpeg import parse_jpeg
@@ -13,8 +11,6 @@ from madaudit.detectors.provenance.containers.png import parse_png
 from madaudit.detectors.provenance.containers.webp import parse_webp
 
 __all__ = ["Block", "Container", "parse"]
-
-Parser = Callable[[memoryview], Container]
 
 
 def parse(image: memoryview) -> Container | None:
