@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -85,6 +86,8 @@ def write_manifest(store: Store, content: dict[str, Any]) -> None:
                 f"cannot scan {content['root']!r} into store {store.url}: it holds the scan of "
                 f"{before.get('root')!r}; one store is one data set, so give another -o"
             )
-        if {**before, "created": content["created"]} == content:
+        # As it would be read back: JSON has no tuples.
+        as_read = json.loads(json.dumps(content))
+        if {**before, "created": as_read["created"]} == as_read:
             return
     store.write_json("manifest.json", content)

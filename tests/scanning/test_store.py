@@ -11,6 +11,8 @@ import pytest
 
 from madaudit.errors import StoreError
 from madaudit.scanning import store as store_module
+from madaudit.scanning.plan import SCHEMA_VERSION
+from madaudit.scanning.resume import write_manifest
 from madaudit.scanning.store import Store
 from tests.scanning.data_building import all_files, samples, scan, write_tar
 
@@ -99,3 +101,13 @@ def test_graded_scores_fall_into_their_bins(tmp_path: Path) -> None:
     # Edges −8, −8 + 1/64, …: 1.5 is the edge with number 608, so it opens bin 608 (+1: below).
     assert counts[609] == 20
     assert counts.sum() == 20
+
+
+def test_a_manifest_is_not_written_again_for_another_time_alone(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    content = {"schema": SCHEMA_VERSION, "root": "/x", "plan": {"detectors": ("a", "b")}}
+    write_manifest(store, {**content, "created": "yesterday"})
+    write_manifest(store, {**content, "created": "today"})
+    assert store.manifest()["created"] == "yesterday"
+    write_manifest(store, {**content, "created": "today", "plan": {"detectors": ("a",)}})
+    assert store.manifest()["created"] == "today"
