@@ -57,7 +57,7 @@ def prepare_batches(
             verdict = _examine(sample, plan, watch)
         looks.append(Look(sample, verdict.container))
         verdicts.append(verdict)
-        n_bytes += sample.size if verdict.decoded is None else 4 * sample.size
+        n_bytes += sample.size + (verdict.decoded.size_bytes if verdict.decoded else 0)
         if len(looks) >= n_most or n_bytes >= BATCH_BYTES:
             yield _prepared(looks, verdicts, doomed)
             looks, verdicts, n_bytes = [], [], 0

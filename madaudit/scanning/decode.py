@@ -38,6 +38,11 @@ class Decoded(NamedTuple):
     status: Status = "ok"
     error: str | None = None
 
+    @property
+    def size_bytes(self) -> int:
+        """Memory that the pixels take; a small file can hold a thousand times its size."""
+        return 0 if self.pixels is None else self.pixels.nbytes
+
 
 def decode(image: memoryview, container: Container, max_pixels: int) -> Decoded:
     """The first frame of an image as RGB.
