@@ -252,7 +252,9 @@ def _progress(source: OpenShard, work: _Work) -> Progress:
 def _write_thumbnails(source: OpenShard, work: _Work) -> None:
     store = work.job.store
     path = thumbnails_path(work.task.shard.name)
-    table = make_thumbnails(source, work.candidates, work.job.plan, work.watch)
+    table = None
+    if not work.task.skips_thumbnails:
+        table = make_thumbnails(source, work.candidates, work.job.plan, work.watch)
     if table is None:
         store.remove(path)
         return

@@ -22,6 +22,7 @@ class ShardTask:
         doomed: ordinals that must not be touched again, with the status and reason to record:
             they hung or killed a worker.
         one_by_one: score samples alone, since a batch of this shard hung.
+        skips_thumbnails: make none, since one hung or killed a worker.
         is_unmappable: read the file, since a worker that had mapped it died of a bus error.
     """
 
@@ -30,6 +31,7 @@ class ShardTask:
     expected_draws: float = 0.0
     doomed: tuple[tuple[int, Status, str], ...] = ()
     one_by_one: bool = False
+    skips_thumbnails: bool = False
     is_unmappable: bool = False
 
     def without(self, ordinal: int, status: Status, reason: str) -> ShardTask:

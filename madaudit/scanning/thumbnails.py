@@ -53,7 +53,7 @@ def make_thumbnails(
     """Thumbnails of the candidates that can be decoded; None where there are none."""
     ordinals, pictures = [], []
     for sample in candidates.samples:
-        watch.enter(sample.ordinal)
+        watch.enter(sample.ordinal, 0)
         try:
             picture = _thumbnail(source, sample, plan)
         except (ImageTimeout, ShardError):

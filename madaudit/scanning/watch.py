@@ -47,7 +47,12 @@ class Watch:
         self.limit_s = limit_s
 
     def enter(self, ordinal: int, n_samples: int = 1) -> None:
-        """Work on a sample, or on a batch that begins with it, begins."""
+        """Work on a sample, or on a batch that begins with it, begins.
+
+        Args:
+            ordinal: of the sample.
+            n_samples: of the batch; 0 for work that no row depends on (a thumbnail).
+        """
         slots, base = self._slots, self._base
         slots[base + ORDINAL] = ordinal
         slots[base + N_SAMPLES] = n_samples

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from madaudit.detectors.base import Batch, Detector, Kind, Tier
+from madaudit.scanning import thumbnails
 from madaudit.types import ABSENT, Evidence
 
 
@@ -17,7 +18,8 @@ class Stubborn(Detector):
 
     Attributes:
         how: "raise", "sleep" (Python code that can be interrupted), "hang" (a C call that cannot),
-            "die" (the process ends) or "shrink" (the shard is cut while it is scanned).
+            "die" (the process ends), "shrink" (the shard is cut while it is scanned) or
+            "thumbnail" (the next thumbnail hangs in C).
         at: key of the sample.
         shard: path of the shard to cut.
         left_bytes: what is left of it.
@@ -51,11 +53,13 @@ class Stubborn(Detector):
             _block_signals_and_wait()
         if self.how == "shrink" and os.path.getsize(self.shard) > self.left_bytes:
             os.truncate(self.shard, self.left_bytes)
+        if self.how == "thumbnail":
+            thumbnails._thumbnail = _block_signals_and_wait
         if self.how == "die":
             os._exit(139)
 
 
-def _block_signals_and_wait() -> None:
+def _block_signals_and_wait(*_: object) -> None:
     """What a decoder stuck in C looks like from outside: no Python code runs, no signal helps."""
     import signal
 

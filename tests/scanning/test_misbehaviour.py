@@ -95,6 +95,14 @@ def test_a_stuck_image_does_not_keep_other_shards_waiting(tmp_path: Path) -> Non
 
 
 @pytest.mark.usefixtures("stubborn")
+def test_a_thumbnail_that_hangs_costs_no_evidence(tmp_path: Path) -> None:
+    found = _scan(tmp_path, "thumbnail", "pool")
+    assert {row["status"] for row in found} == {"ok", "truncated"}
+    assert found[0]["a1111_state"] == "present"
+    assert not list((tmp_path / "store").rglob("thumbnails/*.parquet"))
+
+
+@pytest.mark.usefixtures("stubborn")
 @pytest.mark.parametrize("engine", ["serial", "pool"])
 def test_a_shard_that_shrinks_while_it_is_scanned_gives_what_is_left(
     tmp_path: Path, engine: str

@@ -194,6 +194,9 @@ class _Pool:
             return []
         if not since:
             return self._after_death(task, waiting, exit_code)
+        if not n_samples:
+            waiting.appendleft(replace(task, skips_thumbnails=True))
+            return []
         if n_samples > 1:
             waiting.appendleft(replace(task, one_by_one=True))
             return []
