@@ -23,6 +23,8 @@ from madaudit.types import Interval
 Composite = Literal["real", "synthetic", "apart"]
 # Strata kept at most; a data set has millions of domains, a table no reader for them.
 MAX_STRATA = 100_000
+# Values of the columns to counts.
+Strata = dict[tuple[str, ...], MarkTally]
 
 
 @dataclass(frozen=True)
@@ -101,25 +103,26 @@ def estimate(
     if composite not in get_args(Composite):
         raise OptionError(f"--composite is {composite!r}; allowed: real, synthetic, apart")
     opened = Store(store.rstrip("/"))
-    return estimate_survey(opened, opened.survey(), by=by, composite=composite, level=level)
+    survey = opened.survey()
+    total, strata = _tally(opened, survey, by)
+    return conclude(survey, total, strata, by=by, composite=composite, level=level)
 
 
-def estimate_survey(
-    store: Store,
+def conclude(
     survey: Survey,
+    total: MarkTally,
+    strata: Strata,
     *,
     by: Sequence[str] = (),
     composite: Composite = "real",
     level: float = 0.95,
 ) -> Estimate:
-    """`estimate` for a store that was surveyed before."""
-    total, strata = _tally(store, survey, by)
-    is_sampled = survey.is_sampled
+    """What is known of p, from counts that were taken before."""
 
     def floor_of(tally: MarkTally) -> Floor:
         return estimate_floor(
             tally,
-            is_sampled=is_sampled,
+            is_sampled=survey.is_sampled,
             level=level,
             counts_composite=composite == "synthetic",
             drops_composite=composite == "apart",
@@ -129,7 +132,7 @@ def estimate_survey(
     return Estimate(
         total,
         floor_of(total),
-        _assumptions(is_sampled=is_sampled, composite=composite),
+        _assumptions(is_sampled=survey.is_sampled, composite=composite),
         _flags(survey, total),
         tuple(
             Stratum(dict(zip(by, labels, strict=True)), tally, floor_of(tally))
@@ -138,24 +141,32 @@ def estimate_survey(
     )
 
 
-Strata = dict[tuple[str, ...], MarkTally]
+def require_finished(store: Store, survey: Survey) -> None:
+    """Refuse a store of which nothing can be said.
 
-
-def _tally(store: Store, survey: Survey, by: Sequence[str]) -> tuple[MarkTally, Strata]:
-    """Counts over all finished shards, in all and by stratum."""
-    total = MarkTally()
-    strata: Strata = {}
+    Raises:
+        StoreError: none of its shards is finished.
+    """
     if not survey.markers:
         raise StoreError(
             f"cannot estimate from store {store.url}: none of its shards is finished; "
             f"run the scan again"
         )
+
+
+def _tally(store: Store, survey: Survey, by: Sequence[str]) -> tuple[MarkTally, Strata]:
+    """Counts over all finished shards, in all and by stratum."""
+    require_finished(store, survey)
+    total = MarkTally()
+    strata: Strata = {}
     extra = needed_columns(store.columns(survey.markers[0]["shard"]), by) if by else []
     for marker in survey.markers:
+        of_shard = MarkTally()
         for rows in mark_rows(store, marker["shard"], survey.detectors, extra):
-            total += rows.tally()
+            of_shard += rows.tally()
             if by:
                 _add_strata(strata, rows, by)
+        total += of_shard
     return total, strata
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import click
 import numpy as np
 
-from madaudit.commands.estimate import Estimate, estimate_survey
+from madaudit.commands.estimate import Estimate, conclude, require_finished
 from madaudit.commands.shell import common_options, guarded, print_json
 from madaudit.commands.store_rows import MarkRows, domain, mark_rows
 from madaudit.estimation import MarkTally
@@ -93,11 +93,12 @@ def assemble(store: Store) -> AuditReport:
     """Everything the report shows, from the store alone."""
     survey = store.survey()
     manifest = survey.manifest
-    known = estimate_survey(store, survey)
+    require_finished(store, survey)
     gathered = _Gathered()
     for marker in survey.markers:
         _gather_shard(store, marker["shard"], survey.detectors, gathered)
-    total = known.tally
+    total = sum(gathered.shards.values(), MarkTally())
+    known = conclude(survey, total, {})
     floor = known.floor.all_marks
     domains = {name: tally for name, tally in gathered.domains.items() if name}
     return AuditReport(

@@ -47,18 +47,13 @@ def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
     def run(*args: Any, **kwargs: Any) -> None:
         try:
             code = command(*args, **kwargs)
-        except MadauditError as error:
-            if kwargs.get("verbose"):
-                traceback.print_exc()
-            click.echo(f"{click.style('error:', fg='red')} {error}", err=True)
-            code = EXIT_REQUEST
         except KeyboardInterrupt:
             click.echo("interrupted; run the same command again to go on", err=True)
             code = EXIT_INCOMPLETE
         except BrokenPipeError:
             sys.stderr.close()
             code = 0
-        except OSError as error:
+        except (MadauditError, OSError) as error:
             if kwargs.get("verbose"):
                 traceback.print_exc()
             click.echo(f"{click.style('error:', fg='red')} {error}", err=True)
