@@ -10,7 +10,7 @@ from madaudit.detectors.base import Detector
 
 __all__ = ["DEFAULTS", "DETECTORS", "Detector", "build_detector", "known_detectors"]
 
-_MARKS = "madaudit.detectors.provenance"
+_MARKS = "madaudit.detectors.provenance.marks"
 DETECTORS: dict[str, str] = {
     "a1111": f"{_MARKS}.a1111:A1111",
     "c2pa": f"{_MARKS}.c2pa:C2PA",

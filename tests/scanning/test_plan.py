@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from madaudit.detectors.provenance.a1111 import A1111
+from madaudit.detectors.provenance.marks.a1111 import A1111
 from madaudit.errors import OptionError
 from madaudit.scanning.plan import Plan
 

@@ -9,7 +9,7 @@ import logging
 import exifread
 import pytest
 
-from madaudit.detectors.provenance.exif_software import SIGNATURES
+from madaudit.detectors.provenance.marks.exif_software import SIGNATURES
 from madaudit.types import Sidecar
 from tests.detectors.image_building import (
     ARTIST,
