@@ -9,7 +9,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 State = Literal["present", "absent", "unobservable", "missing"]
 STATES: tuple[State, ...] = ("present", "absent", "unobservable", "missing")
@@ -126,17 +130,20 @@ NO_SIDECAR = Sidecar()
 
 
 class Sample(NamedTuple):
-    """One image of a shard with its metadata; (shard, ordinal) identifies it.
+    """One image, document or record of a shard; (shard, ordinal) identifies it.
 
     Attributes:
         ordinal: position in the shard, from 0.
         key: joins with other files; may repeat.
         offset: byte at which the image begins in the shard, -1 where there is none.
         size: length of the image in bytes.
-        image: the image's bytes, or None where `status` says why.
+        image: the image's bytes; None where `status` says why, or where the data set holds no
+            images (documents, metadata, embeddings), then with status "ok".
         sidecar: what the pipeline recorded.
-        status: "ok" unless the reader could not hand over the image.
+        status: "ok" unless the reader could not hand over the sample.
         error: why `status` is not "ok", or what is odd about a good sample.
+        text: the document; None for images, whose caption stands in the sidecar.
+        embedding: float (d,) that came with the data set in place of an image, else None.
     """
 
     ordinal: int
@@ -147,6 +154,8 @@ class Sample(NamedTuple):
     sidecar: Sidecar = NO_SIDECAR
     status: Status = "ok"
     error: str | None = None
+    text: str | None = None
+    embedding: npt.NDArray[np.floating[Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

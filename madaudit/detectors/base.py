@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,23 @@ Tier = Literal["headers", "pixels", "model"]
 Pixels = npt.NDArray[np.uint8]
 
 
+class Raster(NamedTuple):
+    """A decoded image.
+
+    Attributes:
+        rgb: uint8 (h, w, 3), alpha dropped and not blended.
+        alpha: uint8 (h, w), None where the image has no alpha plane.
+    """
+
+    rgb: Pixels
+    alpha: Pixels | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory that it takes; a small file can hold a thousand times its size."""
+        return self.rgb.nbytes + (0 if self.alpha is None else self.alpha.nbytes)
+
+
 class Look:
     """One sample as detectors see it.
 
@@ -32,7 +49,8 @@ class Look:
         has_metadata: whether there is any to look at, in the file or in the exif column.
         otherwise: what to say where nothing is found: absent, unobservable (a re-encoded image
             has lost its marks, and img2dataset's exif column keeps only some of them; a format
-            whose metadata is not read) or missing (the file is damaged).
+            whose metadata is not read; a data set without images) or missing (the file is
+            damaged).
     """
 
     __slots__ = ("_kept_exif", "container", "has_metadata", "otherwise", "sample")
@@ -68,7 +86,7 @@ class Batch:
     """
 
     def __init__(
-        self, looks: Sequence[Look], decode: Callable[[int], Pixels | None] | None = None
+        self, looks: Sequence[Look], decode: Callable[[int], Raster | None] | None = None
     ) -> None:
         self.looks = looks
         self._decode = decode
@@ -78,7 +96,16 @@ class Batch:
 
     def pixels(self, index: int) -> Pixels | None:
         """The decoded image, RGB uint8 (h, w, 3), or None where it cannot be decoded."""
+        raster = self.raster(index)
+        return None if raster is None else raster.rgb
+
+    def raster(self, index: int) -> Raster | None:
+        """The decoded image with its alpha plane, or None where it cannot be decoded."""
         return None if self._decode is None else self._decode(index)
+
+    def single(self, index: int) -> Batch:
+        """One sample of this batch as a batch of its own."""
+        return Batch([self.looks[index]], lambda _: self.raster(index))
 
 
 class Detector(ABC):
@@ -154,6 +181,8 @@ def _by_tag_name(exif: str | None) -> dict[str, str]:
 
 
 def _otherwise(sample: Sample, container: Container | None) -> Evidence:
+    if sample.image is None and sample.status == "ok":
+        return UNOBSERVABLE
     if container is None or container.problem is not None:
         return MISSING
     if not container.is_readable:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from madaudit.detectors.base import Batch, Look, Pixels
+from madaudit.detectors.base import Batch, Look, Raster
 from madaudit.detectors.provenance.containers import Container, parse
 from madaudit.scanning.decode import Decoded, decode
 from madaudit.scanning.plan import Plan
@@ -57,7 +57,8 @@ def prepare_batches(
             verdict = _examine(sample, plan, watch)
         looks.append(Look(sample, verdict.container))
         verdicts.append(verdict)
-        n_bytes += sample.size + (verdict.decoded.size_bytes if verdict.decoded else 0)
+        raster = verdict.decoded and verdict.decoded.raster
+        n_bytes += sample.size + (raster.size_bytes if raster else 0)
         if len(looks) >= n_most or n_bytes >= BATCH_BYTES:
             yield _prepared(looks, verdicts, doomed)
             looks, verdicts, n_bytes = [], [], 0
@@ -68,12 +69,12 @@ def prepare_batches(
 def _prepared(
     looks: list[Look], verdicts: list[Verdict], doomed: dict[int, tuple[Status, str]]
 ) -> Prepared:
-    def pixels(index: int) -> Pixels | None:
+    def raster(index: int) -> Raster | None:
         decoded = verdicts[index].decoded
-        return None if decoded is None else decoded.pixels
+        return None if decoded is None else decoded.raster
 
     places = [place for place, look in enumerate(looks) if look.sample.ordinal in doomed]
-    return Prepared(Batch(looks, pixels), verdicts, frozenset(places))
+    return Prepared(Batch(looks, raster), verdicts, frozenset(places))
 
 
 def _examine(sample: Sample, plan: Plan, watch: Watch) -> Verdict:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from madaudit.detectors.base import Pixels
+from madaudit.detectors.base import Raster
 from madaudit.detectors.provenance.containers import Container
 from madaudit.types import Status
 
@@ -29,19 +29,14 @@ class Decoded(NamedTuple):
     """The outcome of a decoding.
 
     Attributes:
-        pixels: RGB uint8 (h, w, 3), None where it failed.
+        raster: the pixels, None where it failed.
         status: "ok", "truncated", "decode_error" or "too_large".
         error: why it failed.
     """
 
-    pixels: Pixels | None
+    raster: Raster | None
     status: Status = "ok"
     error: str | None = None
-
-    @property
-    def size_bytes(self) -> int:
-        """Memory that the pixels take; a small file can hold a thousand times its size."""
-        return 0 if self.pixels is None else self.pixels.nbytes
 
 
 def decode(image: memoryview, container: Container, max_pixels: int) -> Decoded:
@@ -63,7 +58,7 @@ def decode(image: memoryview, container: Container, max_pixels: int) -> Decoded:
                 n_pixels = picture.width * picture.height
                 if n_pixels > max_pixels:
                     return Decoded(None, "too_large", f"{n_pixels} pixels; at most {max_pixels}")
-                return Decoded(np.asarray(picture.convert("RGB")))
+                return Decoded(_raster(picture))
     except Image.DecompressionBombError as error:
         return Decoded(None, "too_large", str(error))
     except (OSError, UnidentifiedImageError, SyntaxError, ValueError, EOFError) as error:
@@ -72,3 +67,11 @@ def decode(image: memoryview, container: Container, max_pixels: int) -> Decoded:
         return Decoded(None, status, f"{type(error).__name__}: {text}")
     except MemoryError:
         return Decoded(None, "too_large", "not enough memory to decode it")
+
+
+def _raster(picture: Image.Image) -> Raster:
+    """RGB of any mode; alpha only where it is a plane of its own, not a palette's."""
+    rgb = np.asarray(picture.convert("RGB"))
+    if picture.mode not in ("RGBA", "LA"):
+        return Raster(rgb)
+    return Raster(rgb, np.asarray(picture.getchannel("A")))

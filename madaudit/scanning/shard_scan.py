@@ -204,7 +204,7 @@ def _evidence(detector: Detector, prepared: Prepared, watch: Watch) -> list[Evid
         if index in prepared.doomed:
             evidence.append(MISSING)
         else:
-            evidence += detect_all(detector, _single(prepared.batch, index), watch)
+            evidence += detect_all(detector, prepared.batch.single(index), watch)
     return evidence
 
 
@@ -229,12 +229,8 @@ def detect_all(detector: Detector, batch: Batch, watch: Watch) -> list[Evidence]
     return [
         item
         for index in range(len(batch))
-        for item in detect_all(detector, _single(batch, index), watch)
+        for item in detect_all(detector, batch.single(index), watch)
     ]
-
-
-def _single(batch: Batch, index: int) -> Batch:
-    return Batch([batch.looks[index]], lambda _: batch.pixels(index))
 
 
 def _flush(work: _Work, writer: pq.ParquetWriter) -> None:

@@ -71,8 +71,8 @@ def _thumbnail(source: OpenShard, sample: Sample, plan: Plan) -> bytes | None:
     container = parse(image)
     if container is None:
         return None
-    pixels = decode(image, container, plan.max_pixels).pixels
-    return None if pixels is None else shrink(pixels, is_blurred=plan.thumbnails == "blurred")
+    raster = decode(image, container, plan.max_pixels).raster
+    return None if raster is None else shrink(raster.rgb, is_blurred=plan.thumbnails == "blurred")
 
 
 def shrink(pixels: Pixels, *, is_blurred: bool) -> bytes:

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from madaudit.detectors.provenance.marks.c2pa import judge
 from madaudit.detectors.provenance.manifest_store import read_store
+from madaudit.detectors.provenance.marks.c2pa import judge
 from madaudit.errors import MalformedError
 from tests.detectors.image_building import (
     IPTC_CAPTURE,
