@@ -138,11 +138,31 @@ class Detector(ABC):
         return {}
 
 
+class FromSource(NamedTuple):
+    """A tool whose mark was read from its source, for want of a genuine file.
+
+    Attributes:
+        tool: its name, as `Detail.tool` gives it.
+        mark: where the mark stands, for example "PNG tEXt parameters".
+        source: what was read: repository and file, or the published specification.
+    """
+
+    tool: str
+    mark: str
+    source: str
+
+
 class MarkDetector(Detector):
-    """A detector of marks in a file's metadata; a mark is one kind of one-sided evidence."""
+    """A detector of marks in a file's metadata; a mark is one kind of one-sided evidence.
+
+    Class attributes:
+        from_source: the tools it names without a genuine file at hand; docs/provenance.md lists
+            them apart from those that were verified on files.
+    """
 
     kind: ClassVar[Kind] = "one-sided"
     tier: ClassVar[Tier] = "headers"
+    from_source: ClassVar[tuple[FromSource, ...]] = ()
 
     @abstractmethod
     def examine(self, look: Look) -> Detail | None:

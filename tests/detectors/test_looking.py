@@ -18,4 +18,6 @@ def test_marks_of_a_sample_without_an_image_are_unobservable(name: str) -> None:
 @pytest.mark.parametrize("name", DEFAULTS)
 def test_marks_of_a_missing_image_are_missing(name: str) -> None:
     sample = Sample(0, "k", status="missing_image", error="no image member")
-    assert [i.state for i in build_detector(name).detect(Batch([Look(sample, None)]))] == ["missing"]
+    assert [i.state for i in build_detector(name).detect(Batch([Look(sample, None)]))] == [
+        "missing"
+    ]

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from madaudit.detectors.base import Look, MarkDetector, one_line
+from madaudit.detectors.base import FromSource, Look, MarkDetector, one_line
 from madaudit.detectors.provenance.infotext import parse_infotext
 from madaudit.types import Detail, Label
 
@@ -34,6 +34,19 @@ class A1111(MarkDetector):
     name: ClassVar[str] = "a1111"
     version: ClassVar[int] = 1
     verified: ClassVar[str] = "verified on genuine files of 7 programs (docs/provenance.md)"
+    from_source: ClassVar[tuple[FromSource, ...]] = (
+        FromSource(
+            "Forge",
+            "PNG tEXt parameters",
+            "lllyasviel/stable-diffusion-webui-forge, modules/processing.py",
+        ),
+        FromSource("Fooocus", "PNG tEXt parameters", "lllyasviel/Fooocus, modules/meta_parser.py"),
+        FromSource(
+            "Automatic1111 (Extras tab)",
+            "PNG tEXt postprocessing",
+            "AUTOMATIC1111/stable-diffusion-webui, modules/postprocessing.py",
+        ),
+    )
 
     def examine(self, look: Look) -> Detail | None:
         extras = None

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
-from madaudit.detectors.base import Look, MarkDetector, one_line
+from madaudit.detectors.base import FromSource, Look, MarkDetector, one_line
 from madaudit.detectors.provenance.xmp import COMFY, read_properties
 from madaudit.types import Detail, Label
 
@@ -38,6 +38,9 @@ class ComfyUI(MarkDetector):
     name: ClassVar[str] = "comfyui"
     version: ClassVar[int] = 1
     verified: ClassVar[str] = "verified on genuine files of 6 savers (docs/provenance.md)"
+    from_source: ClassVar[tuple[FromSource, ...]] = (
+        FromSource("ComfyUI", "BMFF XMP item comfy:prompt", "LuqP2/Image-MetaHub, its test files"),
+    )
 
     def examine(self, look: Look) -> Detail | None:
         for field, text in _places(look):

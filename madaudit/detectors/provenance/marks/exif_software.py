@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
-from madaudit.detectors.base import Look, MarkDetector, one_line
+from madaudit.detectors.base import FromSource, Look, MarkDetector, one_line
 from madaudit.types import Detail, Label
 
 
@@ -60,6 +60,11 @@ class ExifSoftware(MarkDetector):
     name: ClassVar[str] = "exif_software"
     version: ClassVar[int] = 1
     verified: ClassVar[str] = "verified on genuine files of 5 tools (docs/provenance.md)"
+    from_source: ClassVar[tuple[FromSource, ...]] = (
+        FromSource(
+            "FLUX (inpainting)", "EXIF Software", "black-forest-labs/flux, src/flux/util.py"
+        ),
+    )
 
     def examine(self, look: Look) -> Detail | None:
         tags, source = look.exif()
