@@ -8,6 +8,7 @@ from typing import NamedTuple
 from madaudit.detectors.base import Batch, Look, Raster
 from madaudit.detectors.provenance.containers import Container, parse
 from madaudit.scanning.decode import Decoded, decode
+from madaudit.scanning.duplicate_keys import DuplicateKeys, duplicate_keys
 from madaudit.scanning.plan import Plan
 from madaudit.scanning.tasks import ShardTask
 from madaudit.scanning.watch import ImageTimeout, Watch
@@ -19,12 +20,13 @@ BATCH_BYTES = 1 << 24
 
 
 class Verdict(NamedTuple):
-    """Status and error of a row, and what was read of its image."""
+    """Status and error of a row, and what was read of its image (pixels at tier "pixels")."""
 
     status: Status
     error: str | None
     container: Container | None
     decoded: Decoded | None = None
+    keys: DuplicateKeys | None = None
 
 
 class Prepared(NamedTuple):
@@ -85,16 +87,18 @@ def _examine(sample: Sample, plan: Plan, watch: Watch) -> Verdict:
     try:
         container = parse(sample.image)
         status, error = _status(sample, container, plan.max_pixels)
-        decoded = None
+        decoded = keys = None
         if plan.tier != "headers" and container is not None and status != "too_large":
             decoded = decode(sample.image, container, plan.max_pixels)
             if decoded.status != "ok" and status == "ok":
                 status, error = decoded.status, decoded.error
+            if decoded.raster is not None:
+                keys = duplicate_keys(decoded.raster)
     except ImageTimeout:
         return Verdict("timeout", f"took more than {watch.limit_s:g} s", None)
     finally:
         watch.leave()
-    return Verdict(status, error, container, decoded)
+    return Verdict(status, error, container, decoded, keys)
 
 
 def _status(

@@ -15,7 +15,7 @@ from madaudit.errors import MissingExtraError, OptionError, RequestError
 from madaudit.shards import READERS
 
 # Raised when the meaning of a stored column changes.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 # Twice Pillow's own warning limit: 13,400 pixels squared, 537 MB decoded.
 DEFAULT_MAX_PIXELS = 178_956_970
 DEFAULT_IMAGE_TIMEOUT_S = 10.0

@@ -36,7 +36,10 @@ _COLUMNS: tuple[tuple[str, pa.DataType], ...] = (
     ("format", pa.string()),
     ("reencoded", pa.bool_()),
     ("weight", pa.float64()),
+    ("content_digest", pa.string()),
+    ("perceptual_hash", pa.uint64()),
 )
+_NO_KEYS = (None, None)
 _STATE_CODES = {state: code for code, state in enumerate(STATES)}
 _STATUS_CODES = {status: code for code, status in enumerate(STATUSES)}
 
@@ -103,6 +106,7 @@ class RowBuffer:
                     name,
                     reencoded,
                     weight,
+                    *(verdict.keys or _NO_KEYS),
                 )
             )
         for name in self._names:
