@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from madaudit.commands.doctor import doctor as doctor
     from madaudit.commands.estimate import estimate as estimate
     from madaudit.commands.explain import explain as explain
+    from madaudit.commands.merge import merge as merge
     from madaudit.commands.report import report as report
     from madaudit.commands.scan import scan as scan
     from madaudit.commands.verify import verify as verify
@@ -27,6 +28,7 @@ _TWINS = {
     "estimate": "madaudit.commands.estimate",
     "explain": "madaudit.commands.explain",
     "list_detectors": "madaudit.commands.detectors",
+    "merge": "madaudit.commands.merge",
     "report": "madaudit.commands.report",
     "scan": "madaudit.commands.scan",
     "verify": "madaudit.commands.verify",

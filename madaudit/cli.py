@@ -15,6 +15,7 @@ _VERBS = {
     "doctor": "Say what is installed, what is missing, and what that means.",
     "estimate": "Estimate the effective real fraction p from a store.",
     "explain": "Show every row of a key, with its evidence in words.",
+    "merge": "Make one store of several that were scanned with the same options.",
     "report": "Write the audit report: one offline HTML file and its JSON twin.",
     "scan": "Scan shards or folders of images into a store.",
     "verify": "Check that a store is whole and fits its inputs.",
