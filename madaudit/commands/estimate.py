@@ -16,13 +16,12 @@ from madaudit.commands.shell import common_options, guarded, print_json
 from madaudit.commands.store_rows import group_labels, mark_rows, needed_columns
 from madaudit.errors import OptionError, StoreError
 from madaudit.estimation import Floor, MarkTally, estimate_floor
+from madaudit.limits import MAX_STRATA
 from madaudit.reports.wording import count, percent, plural, visible
 from madaudit.scanning.store import Store, Survey
 from madaudit.types import Interval
 
 Composite = Literal["real", "synthetic", "apart"]
-# Strata kept at most; a data set has millions of domains, a table no reader for them.
-MAX_STRATA = 100_000
 # Values of the columns to counts.
 Strata = dict[tuple[str, ...], MarkTally]
 

@@ -16,6 +16,7 @@ from madaudit.commands.shell import common_options, guarded, print_json
 from madaudit.commands.store_rows import MarkRows, domain, mark_rows
 from madaudit.estimation import MarkTally
 from madaudit.estimation.tally import NO_MARK, REAL
+from madaudit.limits import MAX_DOMAINS
 from madaudit.reports import RENDERERS, build_renderer
 from madaudit.reports.audit_report import (
     AuditReport,
@@ -34,8 +35,6 @@ _TABLE_ROWS = 50
 _HITS = 24
 _HITS_PER_SHARD = 8
 _CAPTION = 160
-# Domains counted at once; beyond it the ones without a mark are counted together.
-_MAX_DOMAINS = 200_000
 _FLOOR_IN_WORDS = (
     "The floor counts samples whose own metadata says that a generative model made them. "
     "Most generated images carry no such mark, so the true share can be anything above it."
@@ -168,7 +167,7 @@ def _gather_domains(rows: MarkRows, domains: dict[str, MarkTally]) -> None:
     starts = np.searchsorted(codes[order], np.arange(len(places) + 1))
     for host, number in places.items():
         members = order[starts[number] : starts[number + 1]]
-        name = host if host in domains or len(domains) < _MAX_DOMAINS else "(further domains)"
+        name = host if host in domains or len(domains) < MAX_DOMAINS else "(further domains)"
         domains[name] = domains.get(name, MarkTally()) + rows.tally(members)
 
 

@@ -14,14 +14,9 @@ from madaudit.commands.scan_request import ScanRequest, build_plan, parse_option
 from madaudit.commands.shell import EXIT_INCOMPLETE, common_options, guarded, print_json
 from madaudit.detectors import DEFAULTS
 from madaudit.detectors.base import Tier
+from madaudit.limits import DEFAULT_IMAGE_TIMEOUT_S, DEFAULT_MAX_PIXELS
 from madaudit.reports.wording import count, plural
-from madaudit.scanning.plan import (
-    DEFAULT_IMAGE_TIMEOUT_S,
-    DEFAULT_MAX_PIXELS,
-    THUMBNAILS,
-    TIERS,
-    Thumbnails,
-)
+from madaudit.scanning.plan import THUMBNAILS, TIERS, Thumbnails
 from madaudit.shards.locate import locate
 from madaudit.types import STATES
 

@@ -7,16 +7,13 @@ from typing import NamedTuple
 
 from madaudit.detectors.base import Batch, Look, Raster
 from madaudit.detectors.provenance.containers import Container, parse
+from madaudit.limits import BATCH_BYTES, BATCH_SAMPLES
 from madaudit.scanning.decode import Decoded, decode
 from madaudit.scanning.duplicate_keys import DuplicateKeys, duplicate_keys
 from madaudit.scanning.plan import Plan
 from madaudit.scanning.tasks import ShardTask
 from madaudit.scanning.watch import ImageTimeout, Watch
 from madaudit.types import Sample, Status
-
-# Small enough that a batch of images stays in the processor's cache between reading and parsing.
-BATCH_SAMPLES = 32
-BATCH_BYTES = 1 << 24
 
 
 class Verdict(NamedTuple):

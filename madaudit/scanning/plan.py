@@ -12,13 +12,11 @@ from madaudit import registry
 from madaudit.detectors import Detector, build_detector
 from madaudit.detectors.base import Tier
 from madaudit.errors import MissingExtraError, OptionError, RequestError
+from madaudit.limits import DEFAULT_IMAGE_TIMEOUT_S, DEFAULT_MAX_PIXELS
 from madaudit.shards import READERS
 
 # Raised when the meaning of a stored column changes.
 SCHEMA_VERSION = 2
-# Twice Pillow's own warning limit: 13,400 pixels squared, 537 MB decoded.
-DEFAULT_MAX_PIXELS = 178_956_970
-DEFAULT_IMAGE_TIMEOUT_S = 10.0
 TIERS: tuple[Tier, ...] = ("headers", "pixels", "model")
 Thumbnails = Literal["none", "blurred", "clear"]
 THUMBNAILS: tuple[Thumbnails, ...] = get_args(Thumbnails)

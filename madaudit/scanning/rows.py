@@ -12,12 +12,11 @@ import orjson
 import pyarrow as pa
 
 from madaudit.detectors import Detector
+from madaudit.limits import MAX_COLUMN_CHARS
 from madaudit.scanning.batches import Prepared
 from madaudit.types import STATES, STATUSES, Evidence
 
 ROW_GROUP = 8192
-# Web captions and URLs beyond this are not read by anyone; a hostile one can be of any length.
-MAX_TEXT = 4096
 _CATEGORY = pa.dictionary(pa.int8(), pa.string())
 _COLUMNS: tuple[tuple[str, pa.DataType], ...] = (
     ("shard", pa.dictionary(pa.int32(), pa.string())),
@@ -178,8 +177,8 @@ def _category(
 
 def _strings(values: Sequence[str | None], *, cut: bool) -> pa.Array:
     """Text as Arrow; half characters that JSON can smuggle in become question marks."""
-    if cut and any(value is not None and len(value) > MAX_TEXT for value in values):
-        values = [value and value[:MAX_TEXT] for value in values]
+    if cut and any(value is not None and len(value) > MAX_COLUMN_CHARS for value in values):
+        values = [value and value[:MAX_COLUMN_CHARS] for value in values]
     try:
         return pa.array(values, pa.string())
     except UnicodeEncodeError:

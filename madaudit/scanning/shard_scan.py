@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from madaudit.detectors import Detector
 from madaudit.detectors.base import Batch
 from madaudit.errors import MadauditError, MalformedError, ShardError
+from madaudit.limits import WINDOW_BYTES
 from madaudit.scanning.batches import Prepared, prepare_batches
 from madaudit.scanning.plan import Plan
 from madaudit.scanning.rows import ROW_GROUP, RowBuffer
@@ -272,7 +273,7 @@ def full_digest(shard: Shard) -> str:
     uris = [files.join(shard.uri, path) for path in shard.paths] or [shard.uri]
     for uri in uris:
         with files.open_binary(uri) as file:
-            while chunk := file.read(1 << 20):
+            while chunk := file.read(WINDOW_BYTES):
                 sha.update(chunk)
     return sha.hexdigest()
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from madaudit.errors import ShardError
+from madaudit.limits import MAX_IMAGE_BYTES, MAX_SIDECAR_BYTES
 from madaudit.shards import files, sidecar
 from madaudit.shards.base import OpenShard, Problem, Reader
-from madaudit.shards.tar import MAX_IMAGE_BYTES, MAX_SIDECAR_BYTES
 from madaudit.types import NO_SIDECAR, Sample, Shard, Sidecar
 
 

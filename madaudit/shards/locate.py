@@ -16,12 +16,12 @@ from typing import Any
 from braceexpand import braceexpand
 
 from madaudit.errors import InputError
+from madaudit.limits import FILES_PER_VIRTUAL_SHARD
 from madaudit.shards import files
 from madaudit.shards.files import FileInfo
 from madaudit.shards.grouping import is_image, split_name
 from madaudit.types import Shard
 
-FILES_PER_VIRTUAL_SHARD = 10_000
 _TAR_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, ClassVar
 
 from madaudit.errors import ShardError
+from madaudit.limits import MAX_HELD_HEADERS, MAX_IMAGE_BYTES, MAX_SAMPLE_FIELDS, MAX_SIDECAR_BYTES
 from madaudit.shards import files, sidecar
 from madaudit.shards.base import OpenShard, Problem, Reader
 from madaudit.shards.grouping import is_unsafe, role_of, split_name
@@ -21,14 +22,6 @@ from madaudit.shards.walker import Member, Walker, checksum_holds
 from madaudit.shards.windows import BLOCK, open_window
 from madaudit.types import NO_SIDECAR, Sample, Shard, Sidecar, Status
 
-# A web image is under 100 MB; a member beyond this is not one, and would have to be held whole.
-MAX_IMAGE_BYTES = 1 << 28
-# A caption or record; img2dataset's records stay under 100 KB even with EXIF.
-MAX_SIDECAR_BYTES = 1 << 24
-# Members of one sample; a hostile archive can give a million endings to one key.
-_MAX_FIELDS = 256
-# Headers hashed at once, and how often progress is told.
-_HEADERS_HELD = 256
 _COMPRESSED = {
     b"\x1f\x8b": "gzip",
     b"BZh": "bzip2",
@@ -86,7 +79,9 @@ class _Group:
 
     def takes(self, key: str, field: str) -> bool:
         """Whether a member belongs to this sample."""
-        return key == self.key and field not in self.fields and len(self.fields) < _MAX_FIELDS
+        return (
+            key == self.key and field not in self.fields and len(self.fields) < MAX_SAMPLE_FIELDS
+        )
 
 
 class OpenTar(OpenShard):
@@ -111,7 +106,7 @@ class OpenTar(OpenShard):
         self._refuse_compressed()
         try:
             for ordinal, group in enumerate(self._groups(wanted)):
-                if len(self._walker.headers) > _HEADERS_HELD:
+                if len(self._walker.headers) > MAX_HELD_HEADERS:
                     self._absorb_headers()
                     self.position_bytes = self._walker.window.start
                 if group.is_wanted:

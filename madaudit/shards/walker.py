@@ -14,13 +14,10 @@ import zlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from madaudit.limits import MAX_PAX_SIZE_DIGITS, MAX_TAR_EXTENSION_BYTES, WINDOW_BYTES
 from madaudit.shards.base import Problem
-from madaudit.shards.windows import BLOCK, WINDOW_BYTES, Window
+from madaudit.shards.windows import BLOCK, Window
 
-# A pax or long-name header holds a path and a few numbers; tar itself writes under 64 KiB.
-MAX_EXTENSION_BYTES = 1 << 20
-# Of a size in a pax record: 2**64 has 20, and int() refuses more than 4300.
-_MAX_DIGITS = 20
 _ADLER = 65521
 _REFUSED = {
     0x31: "hard link",
@@ -138,7 +135,7 @@ class Walker:
             self._report_cut("an extension header", content, size)
             return local, None
         behind = (content + size + BLOCK - 1) // BLOCK * BLOCK
-        if size > MAX_EXTENSION_BYTES:
+        if size > MAX_TAR_EXTENSION_BYTES:
             self.problems.append(
                 Problem(f"a tar extension header of {size} bytes was not read", content)
             )
@@ -249,7 +246,7 @@ def _number(field: bytes) -> int | None:
 
 def _overridden_size(size: int, local: Records, shared: Records) -> int:
     text = local.get("size") or shared.get("size")
-    return int(text) if text and text.isdecimal() and len(text) <= _MAX_DIGITS else size
+    return int(text) if text and text.isdecimal() and len(text) <= MAX_PAX_SIZE_DIGITS else size
 
 
 def _is_pax_sparse(local: Records) -> bool:

@@ -12,10 +12,9 @@ import mmap
 from io import FileIO
 from typing import BinaryIO, Protocol
 
+from madaudit.limits import KEPT_BYTES, WINDOW_BYTES
+
 BLOCK = 512
-WINDOW_BYTES = 1 << 20
-# Mapped pages that lie this far behind are given back, so that memory does not grow with the file.
-_KEPT_BYTES = 1 << 23
 
 
 class Window(Protocol):
@@ -102,7 +101,7 @@ class MappedWindow:
 
     def read(self, offset: int, size: int) -> memoryview:
         self.start = offset
-        if offset - self._given_back > 2 * _KEPT_BYTES:
+        if offset - self._given_back > 2 * KEPT_BYTES:
             self._give_back(offset)
         return self.view[offset : offset + size]
 
@@ -111,7 +110,7 @@ class MappedWindow:
 
     def _give_back(self, offset: int) -> None:
         """Let the system have the pages far behind; they are read again if they are touched."""
-        end = (offset - _KEPT_BYTES) // mmap.PAGESIZE * mmap.PAGESIZE
+        end = (offset - KEPT_BYTES) // mmap.PAGESIZE * mmap.PAGESIZE
         if hasattr(mmap, "MADV_DONTNEED"):
             self.data.madvise(mmap.MADV_DONTNEED, self._given_back, end - self._given_back)
         self._given_back = end

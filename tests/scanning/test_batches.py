@@ -6,7 +6,8 @@ import io
 
 from PIL import Image
 
-from madaudit.scanning.batches import BATCH_BYTES, prepare_batches
+from madaudit.limits import BATCH_BYTES
+from madaudit.scanning.batches import prepare_batches
 from madaudit.scanning.plan import Plan
 from madaudit.scanning.tasks import ShardTask
 from madaudit.scanning.watch import WIDTH, Watch

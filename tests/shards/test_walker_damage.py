@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from madaudit.shards.windows import BLOCK, WINDOW_BYTES
+from madaudit.limits import WINDOW_BYTES
+from madaudit.shards.windows import BLOCK
 from tests.shards.tar_building import (
     END_MARK,
     FORMATS,

@@ -34,7 +34,7 @@ def test_every_stretch_is_that_of_the_file(file: Path, maps: bool) -> None:
 def test_pages_that_were_given_back_can_be_read_again(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(windows, "_KEPT_BYTES", 1 << 16)
+    monkeypatch.setattr(windows, "KEPT_BYTES", 1 << 16)
     data = file.read_bytes()
     with open(file, "rb", buffering=0) as opened:
         window = open_window(opened, maps=True)

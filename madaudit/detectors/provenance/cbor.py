@@ -13,9 +13,8 @@ import struct
 from typing import Any
 
 from madaudit.errors import MalformedError
+from madaudit.limits import MAX_CBOR_DEPTH, MAX_CBOR_ITEMS
 
-MAX_DEPTH = 32
-MAX_ITEMS = 100_000
 _BREAK = object()
 
 
@@ -36,7 +35,7 @@ class _Decoder:
 
     def item(self, depth: int, *, may_break: bool = False) -> Any:
         self._n_items += 1
-        if depth > MAX_DEPTH or self._n_items > MAX_ITEMS:
+        if depth > MAX_CBOR_DEPTH or self._n_items > MAX_CBOR_ITEMS:
             raise MalformedError("CBOR nested or long beyond the limits")
         first = self._take(1)[0]
         major, info = first >> 5, first & 31

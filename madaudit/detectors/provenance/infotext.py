@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 
+from madaudit.limits import MAX_INFOTEXT_CHARS
+
 _STEPS = re.compile(r"(?:^|\n)Steps: \d+, ")
 # Names are bounded: unbounded, a run of spaces costs the cube of its length.
 _PAIR = re.compile(r'([\w \-/]{1,64}):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
 _REQUIRED = ("Sampler", "CFG scale", "Seed")
-# A prompt can be long; its parameters are in the last few kilobytes.
-_MAX_TAIL = 1 << 16
 
 
 def parse_infotext(text: str) -> dict[str, str] | None:
@@ -26,7 +26,7 @@ def parse_infotext(text: str) -> dict[str, str] | None:
     Returns:
         Names to values, for example {"Steps": "20", "Sampler": "Euler a", …}.
     """
-    tail = text[-_MAX_TAIL:]
+    tail = text[-MAX_INFOTEXT_CHARS:]
     starts = [match.start() for match in _STEPS.finditer(tail)]
     if not starts:
         return None

@@ -10,9 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from madaudit.errors import MalformedError
-
-MAX_DEPTH = 12
-MAX_BOXES = 20_000
+from madaudit.limits import MAX_JUMBF_BOXES, MAX_JUMBF_DEPTH
 
 
 class Superbox(NamedTuple):
@@ -51,8 +49,8 @@ def parse_superbox(data: bytes) -> Superbox:
 
 
 def _superbox(body: bytes, depth: int, counter: list[int]) -> Superbox:
-    if depth > MAX_DEPTH:
-        raise MalformedError(f"JUMBF nested deeper than {MAX_DEPTH}")
+    if depth > MAX_JUMBF_DEPTH:
+        raise MalformedError(f"JUMBF nested deeper than {MAX_JUMBF_DEPTH}")
     label = ""
     content: list[tuple[bytes, bytes]] = []
     children: list[Superbox] = []
@@ -76,8 +74,8 @@ def _boxes(data: bytes, counter: list[int]) -> Iterator[tuple[bytes, bytes]]:
     at = 0
     while at + 8 <= len(data):
         counter[0] += 1
-        if counter[0] > MAX_BOXES:
-            raise MalformedError(f"JUMBF of more than {MAX_BOXES} boxes")
+        if counter[0] > MAX_JUMBF_BOXES:
+            raise MalformedError(f"JUMBF of more than {MAX_JUMBF_BOXES} boxes")
         length = int.from_bytes(data[at : at + 4], "big")
         kind = data[at + 4 : at + 8]
         header = 8

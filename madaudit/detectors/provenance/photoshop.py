@@ -5,14 +5,15 @@ Source: Adobe, Photoshop File Formats Specification, "Image Resource Blocks"; re
 
 from __future__ import annotations
 
+from madaudit.limits import MAX_IMAGE_RESOURCES
+
 _IPTC = 0x0404
-_MAX_RESOURCES = 1000
 
 
 def iptc_resource(data: bytes) -> bytes | None:
     """The IPTC-IIM bytes among image resources, or None."""
     position = 0
-    for _ in range(_MAX_RESOURCES):
+    for _ in range(MAX_IMAGE_RESOURCES):
         if data[position : position + 4] != b"8BIM" or position + 12 > len(data):
             return None
         kind = int.from_bytes(data[position + 4 : position + 6], "big")

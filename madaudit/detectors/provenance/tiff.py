@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import struct
 
+from madaudit.limits import MAX_IFD_ENTRIES, MAX_TAG_BYTES
+
 _NAMES = {
     0x010D: "DocumentName",
     0x010E: "ImageDescription",
@@ -24,10 +26,6 @@ _NAMES = {
 }
 _EXIF_IFD = 0x8769
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 129: 1}
-# An IFD of a camera holds under 100 entries.
-_MAX_ENTRIES = 1000
-# A ComfyUI workflow in a tag reaches 1 MB.
-_MAX_VALUE_BYTES = 1 << 23
 
 
 def read_tags(data: bytes) -> dict[str, str]:
@@ -49,7 +47,7 @@ def _read_ifd(data: bytes, order: str, at: int, tags: dict[str, str]) -> list[in
     if at + 2 > len(data):
         return pointers
     (n_entries,) = struct.unpack_from(order + "H", data, at)
-    for entry in range(at + 2, at + 2 + 12 * min(n_entries, _MAX_ENTRIES), 12):
+    for entry in range(at + 2, at + 2 + 12 * min(n_entries, MAX_IFD_ENTRIES), 12):
         if entry + 12 > len(data):
             break
         tag, kind, count, value = struct.unpack_from(order + "HHII", data, entry)
@@ -58,7 +56,7 @@ def _read_ifd(data: bytes, order: str, at: int, tags: dict[str, str]) -> list[in
         elif tag in _NAMES and _NAMES[tag] not in tags:
             size = _SIZES.get(kind, 0) * count
             start = entry + 8 if size <= 4 else value
-            if 0 < size <= _MAX_VALUE_BYTES and start + size <= len(data):
+            if 0 < size <= MAX_TAG_BYTES and start + size <= len(data):
                 tags[_NAMES[tag]] = _text(_NAMES[tag], data[start : start + size], order)
     return pointers
 

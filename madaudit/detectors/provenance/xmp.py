@@ -13,14 +13,13 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from madaudit.errors import MalformedError
+from madaudit.limits import MAX_XMP_BYTES
 
 IPTC_EXT = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 PHOTOSHOP = "http://ns.adobe.com/photoshop/1.0/"
 XMP_BASIC = "http://ns.adobe.com/xap/1.0/"
 COMFY = "https://github.com/Comfy-Org/ComfyUI"
 _RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
-# Photoshop's packets reach 2 MB with history; the tree costs ten times the text.
-MAX_XMP_BYTES = 1 << 22
 
 
 def read_properties(packet: bytes) -> dict[tuple[str, str], str]:

@@ -24,6 +24,7 @@ from types import FrameType
 from typing import Any, ClassVar
 
 from madaudit.errors import OptionError, StoreError
+from madaudit.limits import MAX_DOOMED, MAX_WORKER_DEATHS
 from madaudit.scanning.engines.base import Engine, Event
 from madaudit.scanning.plan import Plan
 from madaudit.scanning.shard_scan import Job, ShardSummary, give_up, scan_shard
@@ -44,10 +45,6 @@ _POLL_S = 0.2
 _STOP_S = 2.0
 # Beyond the limit before a worker is killed: its own timer gets to act first.
 _GRACE_S = 3.0
-# Deaths of a worker on one shard with nothing to blame before the shard is given up.
-_MAX_DEATHS = 3
-# Images of one shard that may each cost a worker; every one means scanning the shard again.
-_MAX_DOOMED = 50
 # Exit code of a worker whose mapped file shrank or failed; Windows has no such signal.
 _BUS_ERROR = -signal.SIGBUS if hasattr(signal, "SIGBUS") else None
 
@@ -206,8 +203,8 @@ class _Pool:
             if is_stuck
             else f"brought the process down (exit code {exit_code})"
         )
-        if len(task.doomed) >= _MAX_DOOMED:
-            reason = f"{_MAX_DOOMED} of its images hung or killed a worker; the last one {reason}"
+        if len(task.doomed) >= MAX_DOOMED:
+            reason = f"{MAX_DOOMED} of its images hung or killed a worker; the last one {reason}"
             return [give_up(Job.prepare(self._plan, self._store), task, reason)]
         waiting.appendleft(task.without(int(ordinal), status, reason))
         return []
@@ -218,10 +215,12 @@ class _Pool:
         """Put back the task of a worker that died outside any image, at most three times."""
         name = task.shard.name
         self._deaths[name] = self._deaths.get(name, 0) + 1
-        if self._deaths[name] < _MAX_DEATHS:
+        if self._deaths[name] < MAX_WORKER_DEATHS:
             waiting.append(task)
             return []
-        reason = f"the worker died {_MAX_DEATHS} times (exit code {exit_code}; out of memory?)"
+        reason = (
+            f"the worker died {MAX_WORKER_DEATHS} times (exit code {exit_code}; out of memory?)"
+        )
         return [give_up(Job.prepare(self._plan, self._store), task, reason)]
 
 

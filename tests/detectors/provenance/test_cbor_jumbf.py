@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from madaudit.detectors.provenance import jumbf
-from madaudit.detectors.provenance.cbor import MAX_DEPTH, MAX_ITEMS, decode
+from madaudit.detectors.provenance.cbor import decode
 from madaudit.errors import MalformedError
+from madaudit.limits import MAX_CBOR_DEPTH, MAX_CBOR_ITEMS, MAX_JUMBF_BOXES, MAX_JUMBF_DEPTH
 from tests.detectors.image_building import box, cbor, superbox
 
 # RFC 8949, appendix A.
@@ -92,13 +93,13 @@ def test_what_breaks_the_rules_is_malformed(encoded):
 @pytest.mark.parametrize("opening", [b"\x81", b"\x9f", b"\xa1\x00", b"\xbf\x00", b"\xc1"])
 def test_depth_is_limited(opening):
     with pytest.raises(MalformedError, match="beyond the limits"):
-        decode(opening * (MAX_DEPTH + 2) + b"\x00" + b"\xff" * MAX_DEPTH)
+        decode(opening * (MAX_CBOR_DEPTH + 2) + b"\x00" + b"\xff" * MAX_CBOR_DEPTH)
 
 
 def test_items_are_limited():
-    head = b"\x9a" + (MAX_ITEMS + 10).to_bytes(4, "big")
+    head = b"\x9a" + (MAX_CBOR_ITEMS + 10).to_bytes(4, "big")
     with pytest.raises(MalformedError, match="beyond the limits"):
-        decode(head + b"\0" * (MAX_ITEMS + 10))
+        decode(head + b"\0" * (MAX_CBOR_ITEMS + 10))
 
 
 def test_numbers_that_are_none_become_none():
@@ -126,7 +127,7 @@ def test_a_description_without_a_label_gives_none():
 
 def test_nesting_is_limited():
     data = b""
-    for _ in range(jumbf.MAX_DEPTH + 2):
+    for _ in range(MAX_JUMBF_DEPTH + 2):
         data = superbox("x", data) if data else superbox("x")
     with pytest.raises(MalformedError, match="nested deeper"):
         jumbf.parse_superbox(data)
@@ -134,7 +135,7 @@ def test_nesting_is_limited():
 
 def test_boxes_are_limited():
     with pytest.raises(MalformedError, match="more than"):
-        jumbf.parse_superbox(superbox("x", box(b"free", b"") * (jumbf.MAX_BOXES + 1)))
+        jumbf.parse_superbox(superbox("x", box(b"free", b"") * (MAX_JUMBF_BOXES + 1)))
 
 
 @pytest.mark.parametrize("length", [3, 7, 200, 1 << 31])

@@ -7,14 +7,6 @@ from typing import NamedTuple
 
 from madaudit.detectors.provenance.tiff import read_tags
 
-# One metadata block. Photoshop writes XMP of a few MB, C2PA manifests with thumbnails reach
-# several MB, ComfyUI workflows 1 MB; nothing real is near this.
-MAX_BLOCK_BYTES = 1 << 24
-# All text of one file after decompression; a hostile zTXt expands a thousandfold.
-MAX_TEXT_BYTES = 1 << 24
-# Chunks, segments or boxes of one file; a 2 GB PNG in 8 KiB chunks has 262,144.
-MAX_PARTS = 1 << 19
-
 
 class Block(NamedTuple):
     """One piece of metadata in its place.

@@ -9,13 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from madaudit.detectors.provenance.containers.base import (
-    MAX_BLOCK_BYTES,
-    MAX_PARTS,
-    Block,
-    Container,
-)
+from madaudit.detectors.provenance.containers.base import Block, Container
 from madaudit.errors import MalformedError
+from madaudit.limits import MAX_BLOCK_BYTES, MAX_BMFF_EXTENTS, MAX_BMFF_ITEMS, MAX_PARTS
 
 _BRANDS = {
     b"avif": "avif",
@@ -30,9 +26,6 @@ _BRANDS = {
     b"msf1": "heif",
 }
 _C2PA_UUID = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
-_MAX_ITEMS = 4096
-# Stretches of all items together; a photo in tiles has one per tile.
-_MAX_EXTENTS = 1 << 16
 
 
 class _Box(NamedTuple):
@@ -188,7 +181,7 @@ def _item_kinds(image: memoryview, iinf: _Box) -> dict[int, str]:
     entries = iinf.start + (6 if version == 0 else 8)
     kinds: dict[int, str] = {}
     for box in _boxes(image, entries, iinf.end):
-        if box.kind != b"infe" or len(kinds) >= _MAX_ITEMS:
+        if box.kind != b"infe" or len(kinds) >= MAX_BMFF_ITEMS:
             continue
         if box.end > iinf.end or box.end - box.start < 12:
             continue
@@ -212,8 +205,8 @@ def _item_places(image: memoryview, iloc: _Box, idat: _Box | None) -> dict[int, 
     index_size = sizes & 15 if version else 0
     width = 4 if version == 2 else 2
     places: dict[int, list[_Extent]] = {}
-    n_left = _MAX_EXTENTS
-    for _ in range(min(fields.take(width), _MAX_ITEMS)):
+    n_left = MAX_BMFF_EXTENTS
+    for _ in range(min(fields.take(width), MAX_BMFF_ITEMS)):
         number = fields.take(width)
         method = fields.take(2) & 15 if version else 0
         fields.take(2)

@@ -8,13 +8,9 @@ from __future__ import annotations
 
 import struct
 
-from madaudit.detectors.provenance.containers.base import (
-    MAX_BLOCK_BYTES,
-    MAX_PARTS,
-    Block,
-    Container,
-)
+from madaudit.detectors.provenance.containers.base import Block, Container
 from madaudit.detectors.provenance.photoshop import iptc_resource
+from madaudit.limits import MAX_BLOCK_BYTES, MAX_PARTS
 
 _EXIF = b"Exif\0\0"
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"

@@ -9,14 +9,9 @@ from __future__ import annotations
 import binascii
 import zlib
 
-from madaudit.detectors.provenance.containers.base import (
-    MAX_BLOCK_BYTES,
-    MAX_PARTS,
-    MAX_TEXT_BYTES,
-    Block,
-    Container,
-)
+from madaudit.detectors.provenance.containers.base import Block, Container
 from madaudit.errors import MalformedError
+from madaudit.limits import MAX_BLOCK_BYTES, MAX_PARTS, MAX_TEXT_BYTES
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _KEPT = frozenset({b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"caBX"})

@@ -5,12 +5,8 @@ Sources: WebP Container Specification (RIFF, VP8X, VP8, VP8L, EXIF, XMP); C2PA 2
 
 from __future__ import annotations
 
-from madaudit.detectors.provenance.containers.base import (
-    MAX_BLOCK_BYTES,
-    MAX_PARTS,
-    Block,
-    Container,
-)
+from madaudit.detectors.provenance.containers.base import Block, Container
+from madaudit.limits import MAX_BLOCK_BYTES, MAX_PARTS
 
 _KINDS = {
     b"EXIF": ("exif", "WebP EXIF"),

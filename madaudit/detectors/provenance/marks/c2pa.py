@@ -15,10 +15,8 @@ from madaudit.detectors.base import Look, MarkDetector
 from madaudit.detectors.provenance import c2pa_validation
 from madaudit.detectors.provenance.manifest_store import Manifest, read_store
 from madaudit.detectors.provenance.source_types import CLASSES, name_of
+from madaudit.limits import MAX_MANIFESTS
 from madaudit.types import Detail, Label
-
-# Manifests judged of one store; each save of an edited image adds one.
-_MAX_MANIFESTS = 300
 
 
 @dataclass(frozen=True)
@@ -90,7 +88,7 @@ def judge(manifests: tuple[Manifest, ...]) -> Claim:
 
 def _judge(manifest: Manifest, by_label: dict[str, Manifest], judged: dict[str, Claim]) -> Claim:
     """One manifest's claim; each is judged once, and one still under way says nothing."""
-    if manifest.label in judged or len(judged) >= _MAX_MANIFESTS:
+    if manifest.label in judged or len(judged) >= MAX_MANIFESTS:
         return judged.get(manifest.label, _SILENT)
     judged[manifest.label] = _SILENT
     judged[manifest.label] = claim = _weigh(manifest, by_label, judged)

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from madaudit.detectors.base import FromSource, Look, MarkDetector, one_line
 from madaudit.detectors.provenance.xmp import COMFY, read_properties
+from madaudit.limits import MAX_GRAPH_NODES
 from madaudit.types import Detail, Label
 
 _PREFIX = re.compile(r"^\s*(prompt|workflow)\s*:\s*(?=\{)", re.IGNORECASE)
@@ -22,8 +23,6 @@ _NO_LETTER = re.compile(r"[^a-z]")
 _EXIF_TAGS = ("UserComment", "ImageDescription", "Make", "Model")
 _WORKFLOW_KEYS = frozenset({"links", "last_node_id", "state"})
 _MODEL_INPUTS = ("ckpt_name", "unet_name", "model_name", "gguf_name", "model")
-# The largest graph seen has 500 nodes; ComfyUI itself slows down at a few thousand.
-_MAX_NODES = 20_000
 
 
 class _Node(NamedTuple):
@@ -92,7 +91,7 @@ def _graph_nodes(graph: dict[str, Any]) -> list[_Node]:
 
 def _prompt_nodes(graph: dict[str, Any]) -> list[_Node]:
     nodes = []
-    for node in list(graph.values())[:_MAX_NODES]:
+    for node in list(graph.values())[:MAX_GRAPH_NODES]:
         if isinstance(node, dict) and isinstance(node.get("class_type"), str):
             inputs = node.get("inputs")
             nodes.append(_Node(node["class_type"], inputs if isinstance(inputs, dict) else {}))
@@ -106,7 +105,7 @@ def _workflow_nodes(graph: dict[str, Any]) -> list[_Node]:
         return []
     return [
         _Node(node["type"], {})
-        for node in listed[:_MAX_NODES]
+        for node in listed[:MAX_GRAPH_NODES]
         if isinstance(node, dict) and isinstance(node.get("type"), str)
     ]
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from madaudit.detectors.provenance.containers import parse
-from madaudit.detectors.provenance.containers.base import MAX_PARTS
+from madaudit.limits import MAX_PARTS
 from tests.detectors.image_building import (
     EXIF_HEADER,
     SYNTHETIC_STORE,

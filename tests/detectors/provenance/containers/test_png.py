@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from madaudit.detectors.provenance.containers import parse
-from madaudit.detectors.provenance.containers.base import MAX_BLOCK_BYTES, MAX_TEXT_BYTES
+from madaudit.limits import MAX_BLOCK_BYTES, MAX_TEXT_BYTES
 from tests.detectors.image_building import (
     SYNTHETIC_STORE,
     chunk,

@@ -5,13 +5,9 @@ from __future__ import annotations
 import pytest
 
 from madaudit.detectors.provenance.source_types import CLASSES
-from madaudit.detectors.provenance.xmp import (
-    IPTC_EXT,
-    MAX_XMP_BYTES,
-    XMP_BASIC,
-    read_properties,
-)
+from madaudit.detectors.provenance.xmp import IPTC_EXT, XMP_BASIC, read_properties
 from madaudit.errors import MalformedError
+from madaudit.limits import MAX_XMP_BYTES
 from tests.detectors.image_building import (
     IPTC_SYNTHETIC,
     avif,

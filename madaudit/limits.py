@@ -1,0 +1,91 @@
+"""Every limit for what is read from a file, each with its reason; docs/security.md lists them.
+
+Files come from strangers, and a few bytes can announce any length. What exceeds a limit becomes a
+row's status, missing evidence or a quarantine entry, never a crash and never "absent". The names
+end in their unit; bytes, pixels and characters are counted after decompression.
+"""
+
+from __future__ import annotations
+
+# ---- shards: archives, folders, records
+
+# A web image is under 100 MB; a member beyond this is not one, and would have to be held whole.
+MAX_IMAGE_BYTES = 1 << 28
+# A caption or record; img2dataset's records stay under 100 KB even with EXIF.
+MAX_SIDECAR_BYTES = 1 << 24
+# Members of one sample; a hostile archive can give a million endings to one key.
+MAX_SAMPLE_FIELDS = 256
+# A pax or long-name header holds a path and a few numbers; tar itself writes under 64 KiB.
+MAX_TAR_EXTENSION_BYTES = 1 << 20
+# Of a size in a pax record: 2**64 has 20, and int() refuses more than 4300.
+MAX_PAX_SIZE_DIGITS = 20
+# Headers held before they are hashed.
+MAX_HELD_HEADERS = 256
+# A stretch of an archive read at once.
+WINDOW_BYTES = 1 << 20
+# Mapped pages that lie this far behind are given back, so that memory does not grow with the file.
+KEPT_BYTES = 1 << 23
+# Images of a folder that make one unit of work and resume.
+FILES_PER_VIRTUAL_SHARD = 10_000
+
+# ---- scanning: batches, pixels, rows
+
+# Small enough that a batch of images stays in the processor's cache between reading and parsing.
+BATCH_SAMPLES = 32
+BATCH_BYTES = 1 << 24
+# Twice Pillow's own warning limit: 13,400 pixels squared, 537 MB decoded.
+DEFAULT_MAX_PIXELS = 178_956_970
+# A photo decodes in well under a second; what takes this long is stuck.
+DEFAULT_IMAGE_TIMEOUT_S = 10.0
+# Web captions and URLs beyond this are not read by anyone; a hostile one can be of any length.
+MAX_COLUMN_CHARS = 4096
+# Deaths of a worker on one shard with nothing to blame before the shard is given up.
+MAX_WORKER_DEATHS = 3
+# Images of one shard that may each cost a worker; every one means scanning the shard again.
+MAX_DOOMED = 50
+
+# ---- containers: JPEG, PNG, WebP, AVIF, HEIF
+
+# One metadata block. Photoshop writes XMP of a few MB, C2PA manifests with thumbnails reach
+# several MB, ComfyUI workflows 1 MB; nothing real is near this.
+MAX_BLOCK_BYTES = 1 << 24
+# All text of one file after decompression; a hostile zTXt expands a thousandfold.
+MAX_TEXT_BYTES = 1 << 24
+# Chunks, segments or boxes of one file; the largest PNG read, in 8 KiB chunks, has 32,768.
+MAX_PARTS = 1 << 19
+# Items of an AVIF or HEIF file; a photo in tiles has one per tile.
+MAX_BMFF_ITEMS = 4096
+# Stretches of all items together; items may be scattered, but not all of them this much.
+MAX_BMFF_EXTENTS = 1 << 16
+
+# ---- metadata: EXIF, XMP, Photoshop, C2PA, generation parameters
+
+# An IFD of a camera holds under 100 entries.
+MAX_IFD_ENTRIES = 1000
+# A ComfyUI workflow in a tag reaches 1 MB.
+MAX_TAG_BYTES = 1 << 23
+# Photoshop's packets reach 2 MB with history; the tree costs ten times the text.
+MAX_XMP_BYTES = 1 << 22
+# Blocks of a Photoshop file are of a few dozen kinds, each there once.
+MAX_IMAGE_RESOURCES = 1000
+# The deepest of 51 genuine stores nests 6 deep.
+MAX_CBOR_DEPTH = 32
+# Of one assertion; the longest of 51 genuine stores has 103.
+MAX_CBOR_ITEMS = 100_000
+# Store, manifest, assertion store, assertion: 3 below the store in all 51 genuine ones.
+MAX_JUMBF_DEPTH = 12
+# The fullest of 51 genuine stores has 80 in 4 manifests; each save adds a manifest.
+MAX_JUMBF_BOXES = 20_000
+# Manifests judged of one store; each save of an edited image adds one.
+MAX_MANIFESTS = 300
+# The largest graph seen has 500 nodes; ComfyUI itself slows down at a few thousand.
+MAX_GRAPH_NODES = 20_000
+# A prompt can be long; its parameters are in the last few kilobytes.
+MAX_INFOTEXT_CHARS = 1 << 16
+
+# ---- stores
+
+# Strata kept at most; a data set has millions of domains, a table no reader for them.
+MAX_STRATA = 100_000
+# Domains counted at once; beyond it the ones without a mark are counted together.
+MAX_DOMAINS = 200_000
