@@ -15,7 +15,6 @@ from madaudit.commands.shell import EXIT_INCOMPLETE, common_options, guarded, pr
 from madaudit.detectors import DEFAULTS
 from madaudit.detectors.base import Tier
 from madaudit.limits import DEFAULT_IMAGE_TIMEOUT_S, DEFAULT_MAX_PIXELS
-from madaudit.reports.wording import count, plural
 from madaudit.scanning.plan import THUMBNAILS, TIERS, Thumbnails
 from madaudit.shards.locate import locate
 from madaudit.types import STATES
@@ -59,27 +58,6 @@ class ScanResult:
         content = dict(self.__dict__)
         content["seconds"] = round(self.seconds, 3)
         return content
-
-
-@dataclass(frozen=True)
-class DryRun:
-    """What a scan would do.
-
-    Attributes:
-        shards, bytes: of the inputs, after those already done were left out.
-        samples: estimated from a stretch of the first shard, or the size of the draw.
-        seconds: estimated from its speed and the number of workers.
-        rate: samples per second and worker, as measured.
-    """
-
-    shards: int
-    bytes: int
-    samples: int
-    seconds: float
-    rate: float
-
-    def to_dict(self) -> dict[str, Any]:
-        return dict(self.__dict__)
 
 
 def scan(
@@ -241,30 +219,6 @@ def _result(
     )
 
 
-def _dry_run(request: ScanRequest, workers: int | None) -> DryRun:
-    """Measure a stretch of the first shard and extrapolate."""
-    from madaudit.scanning.engines.pool import default_workers
-    from madaudit.scanning.probe import probe
-    from madaudit.scanning.resume import find_pending
-
-    tasks = request.own_tasks()
-    pending = find_pending(
-        tasks,
-        request.store,
-        request.plan.fingerprint(),
-        retries_failed=request.retry_failed,
-    )
-    n_bytes = sum(task.shard.size_bytes for task in pending.tasks)
-    if not pending.tasks:
-        return DryRun(0, 0, 0, 0.0, 0.0)
-    measured = probe(request.plan, pending.tasks[0])
-    n_samples = round(n_bytes / measured.bytes_per_sample)
-    if request.plan.n_sample is not None:
-        n_samples = min(n_samples, sum(task.n_draw or 0 for task in pending.tasks))
-    seconds = n_samples / measured.samples_per_s / (workers or default_workers())
-    return DryRun(len(pending.tasks), n_bytes, n_samples, seconds, measured.samples_per_s)
-
-
 @click.command("scan", no_args_is_help=True)
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT…")
 @click.option("-o", "--output", required=True, metavar="STORE", help="Folder or URL to write.")
@@ -353,6 +307,7 @@ def command(
 
     Run the same command again after an interruption, a crash or new shards: what is done is kept.
     """
+    from madaudit.commands.scan_dry_run import measure_dry_run
     from madaudit.commands.scan_summary import print_summary
     from madaudit.scanning.store import Store
 
@@ -376,16 +331,11 @@ def command(
         retry_failed,
     )
     if dry_run:
-        estimate = _dry_run(request, workers)
+        estimate = measure_dry_run(request, workers)
         if as_json:
             print_json(estimate.to_dict())
         else:
-            click.echo(
-                f"would scan {plural(estimate.shards, 'shard')}, "
-                f"{estimate.bytes / 1e9:.3f} GB, about {count(estimate.samples)} samples, "
-                f"in about {estimate.seconds:.0f} s "
-                f"({count(estimate.rate)} samples/s and worker measured)"
-            )
+            click.echo(estimate.in_words())
         return 0
     result = _run(request, engine, workers, is_quiet=quiet)
     if as_json:
