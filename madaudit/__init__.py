@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from madaudit.commands.report import report as report
     from madaudit.commands.scan import scan as scan
     from madaudit.commands.verify import verify as verify
+    from madaudit.commands.weights import weights as weights
 
 __version__ = "0.1.0"
 
@@ -32,6 +33,7 @@ _TWINS = {
     "report": "madaudit.commands.report",
     "scan": "madaudit.commands.scan",
     "verify": "madaudit.commands.verify",
+    "weights": "madaudit.commands.weights",
 }
 __all__ = sorted(_TWINS)  # noqa: PLE0605
 

@@ -18,6 +18,7 @@ _VERBS = {
     "merge": "Make one store of several that were scanned with the same options.",
     "report": "Write the audit report: one offline HTML file and its JSON twin.",
     "scan": "Scan shards or folders of images into a store.",
+    "weights": "List or fetch the weights of encoders.",
     "verify": "Check that a store is whole and fits its inputs.",
 }
 
