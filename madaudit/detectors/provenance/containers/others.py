@@ -25,7 +25,8 @@ def parse_other(image: memoryview) -> Container | None:
                 int.from_bytes(start[20:22], "little"),
                 is_readable=False,
             )
-        width = int.from_bytes(start[18:22], "little", signed=True)
+        # Only the height may be negative (rows from the top); such a width is no size at all.
+        width = max(int.from_bytes(start[18:22], "little", signed=True), 0) or None
         height = abs(int.from_bytes(start[22:26], "little", signed=True))
     elif start[:4] in (b"II*\0", b"MM\0*"):
         name = "tiff"

@@ -49,3 +49,9 @@ def test_formats_are_known_but_not_read(image, name):
 )
 def test_bytes_that_are_no_image_are_told(image):
     assert parse(memoryview(image)) is None
+
+
+def test_a_negative_width_is_no_size():
+    image = bytearray(pillow_bytes("BMP"))
+    image[18:22] = b"\xff" * 4
+    assert parsed(bytes(image)).width is None
