@@ -57,6 +57,8 @@ MAX_PARTS = 1 << 19
 MAX_BMFF_ITEMS = 4096
 # Stretches of all items together; items may be scattered, but not all of them this much.
 MAX_BMFF_EXTENTS = 1 << 16
+# An item's name and media type, of which ours has 19 bytes.
+MAX_ITEM_NAME_BYTES = 1 << 12
 
 # ---- metadata: EXIF, XMP, Photoshop, C2PA, generation parameters
 

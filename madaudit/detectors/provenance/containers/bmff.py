@@ -11,7 +11,13 @@ from typing import NamedTuple
 
 from madaudit.detectors.provenance.containers.base import Block, Container
 from madaudit.errors import MalformedError
-from madaudit.limits import MAX_BLOCK_BYTES, MAX_BMFF_EXTENTS, MAX_BMFF_ITEMS, MAX_PARTS
+from madaudit.limits import (
+    MAX_BLOCK_BYTES,
+    MAX_BMFF_EXTENTS,
+    MAX_BMFF_ITEMS,
+    MAX_ITEM_NAME_BYTES,
+    MAX_PARTS,
+)
 
 _BRANDS = {
     b"avif": "avif",
@@ -52,13 +58,16 @@ def parse_bmff(image: memoryview) -> Container:
     end = len(image)
     last = 0
     problem: str | None = None
+    is_described = False
     for box in _boxes(image, 0, end):
         last = box.end
         if box.end > end:
             kind = box.kind.decode("latin-1")
             problem = f"box {kind} cut: ends at byte {end}"
             break
-        if box.kind == b"meta":
+        if box.kind == b"meta" and not is_described:
+            # The standard allows one; more could each announce the same long items.
+            is_described = True
             size = _size(image, box)
             try:
                 blocks += _items(image, box)
@@ -189,7 +198,7 @@ def _item_kinds(image: memoryview, iinf: _Box) -> dict[int, str]:
         number = int.from_bytes(image[box.start + 4 : box.start + (8 if wide else 6)], "big")
         at = box.start + (10 if wide else 8)
         kind = bytes(image[at : at + 4])
-        rest = bytes(image[at + 4 : box.end]).split(b"\0")
+        rest = bytes(image[at + 4 : min(box.end, at + 4 + MAX_ITEM_NAME_BYTES)]).split(b"\0", 2)
         is_xmp = kind == b"mime" and len(rest) > 1 and rest[1] == b"application/rdf+xml"
         kinds[number] = "exif" if kind == b"Exif" else "xmp" if is_xmp else ""
     return kinds
@@ -197,7 +206,7 @@ def _item_kinds(image: memoryview, iinf: _Box) -> dict[int, str]:
 
 def _item_places(image: memoryview, iloc: _Box, idat: _Box | None) -> dict[int, list[_Extent]]:
     """Item numbers to the stretches of the file that hold them."""
-    fields = _Fields(bytes(image[iloc.start : iloc.end]))
+    fields = _Fields(bytes(image[iloc.start : min(iloc.end, iloc.start + MAX_BLOCK_BYTES)]))
     version = fields.take(1)
     fields.take(3)
     sizes = fields.take(2)
@@ -214,12 +223,16 @@ def _item_places(image: memoryview, iloc: _Box, idat: _Box | None) -> dict[int, 
         n_extents = min(fields.take(2), n_left)
         n_left -= n_extents
         extents = []
-        for _ in range(n_extents):
+        for _ in range(n_extents if offset_size or length_size else 0):
+            if fields.is_over:
+                break
             fields.take(index_size)
             offset = fields.take(offset_size)
             extents.append(_Extent(base + offset, fields.take(length_size)))
         if method in (0, 1):
             places[number] = extents
+        if fields.is_over:
+            break
     return places
 
 
@@ -229,6 +242,10 @@ class _Fields:
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._at = 0
+
+    @property
+    def is_over(self) -> bool:
+        return self._at >= len(self._data)
 
     def take(self, n_bytes: int) -> int:
         value = int.from_bytes(self._data[self._at : self._at + n_bytes], "big")

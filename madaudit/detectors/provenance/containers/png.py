@@ -26,7 +26,7 @@ def parse_png(image: memoryview) -> Container:
     position = 8
     blocks: list[Block] = []
     damaged: str | None = None
-    n_text = 0
+    budget = _Budget()
     for _ in range(MAX_PARTS):
         if position + 12 > end:
             return _cut(width, height, blocks, f"ends at byte {end} before IEND")
@@ -41,29 +41,33 @@ def parse_png(image: memoryview) -> Container:
             height = int.from_bytes(image[body + 4 : body + 8], "big")
         elif kind in _KEPT:
             try:
-                found = _read(kind, image[body : body + length + 4], MAX_TEXT_BYTES - n_text)
+                blocks += _read(kind, image[body : body + length + 4], budget)
             except MalformedError as error:
                 damaged = f"chunk {kind.decode()} at byte {position}: {error}, not read"
-            else:
-                blocks += found
-                n_text += sum(len(block.text) + len(block.data) for block in found)
         elif kind == b"IEND":
             return Container("png", width, height, tuple(blocks), problem=damaged)
         position = body + length + 4
     return _cut(width, height, blocks, f"more than {MAX_PARTS} chunks")
 
 
+class _Budget:
+    """Bytes of text that a file may still take up, decompressed; failures are paid for as well."""
+
+    def __init__(self) -> None:
+        self.left = MAX_TEXT_BYTES
+
+
 def _cut(width: int | None, height: int | None, blocks: list[Block], problem: str) -> Container:
     return Container("png", width, height, tuple(blocks), is_complete=False, problem=problem)
 
 
-def _read(kind: bytes, chunk: memoryview, limit: int) -> list[Block]:
+def _read(kind: bytes, chunk: memoryview, budget: _Budget) -> list[Block]:
     """The block of a chunk's data and CRC.
 
     Args:
         kind: the chunk's type.
         chunk: its data, and the four bytes of its CRC.
-        limit: bytes that its text may take up, decompressed.
+        budget: what it takes up is taken off.
 
     Raises:
         MalformedError: the CRC is wrong, or a limit is exceeded.
@@ -73,10 +77,15 @@ def _read(kind: bytes, chunk: memoryview, limit: int) -> list[Block]:
     data = bytes(chunk[:-4])
     if zlib.crc32(kind + data) != int.from_bytes(chunk[-4:], "big"):
         raise MalformedError("wrong CRC")
-    return _block(kind, data, limit)
+    before = budget.left
+    blocks = _block(kind, data, budget)
+    inflated = before - budget.left
+    held = sum(len(block.text) + len(block.data) for block in blocks)
+    budget.left -= max(held - inflated, 0)
+    return blocks
 
 
-def _block(kind: bytes, data: bytes, limit: int) -> list[Block]:
+def _block(kind: bytes, data: bytes, budget: _Budget) -> list[Block]:
     """The block that a metadata chunk holds; none where it breaks its own rules."""
     if kind == b"eXIf":
         return [Block("exif", "PNG eXIf", data.removeprefix(b"Exif\0\0"))]
@@ -90,9 +99,9 @@ def _block(kind: bytes, data: bytes, limit: int) -> list[Block]:
     if kind == b"tEXt":
         text: bytes | None = rest
     elif kind == b"zTXt":
-        text = _inflate(rest[1:], limit) if rest[:1] == b"\0" else None
+        text = _inflate(rest[1:], budget) if rest[:1] == b"\0" else None
     else:
-        text = _international(rest, limit)
+        text = _international(rest, budget)
     return [] if text is None else [_text_block(kind, keyword, where, text)]
 
 
@@ -114,7 +123,7 @@ def _text_block(kind: bytes, keyword: str, where: str, text: bytes) -> Block:
     return Block("text", where, keyword=keyword, text=value)
 
 
-def _international(rest: bytes, limit: int) -> bytes | None:
+def _international(rest: bytes, budget: _Budget) -> bytes | None:
     """The text of an iTXt chunk: flag, method, language, translated keyword, text."""
     if len(rest) < 2:
         return None
@@ -123,22 +132,25 @@ def _international(rest: bytes, limit: int) -> bytes | None:
     _, second, text = rest.partition(b"\0")
     if not first or not second or (is_compressed and method):
         return None
-    return _inflate(text, limit) if is_compressed else text
+    return _inflate(text, budget) if is_compressed else text
 
 
-def _inflate(data: bytes, limit: int) -> bytes | None:
+def _inflate(data: bytes, budget: _Budget) -> bytes | None:
     """Decompressed text, or None where it is damaged.
 
     Raises:
-        MalformedError: it would exceed the limit.
+        MalformedError: it would exceed the budget.
     """
     inflater = zlib.decompressobj()
     try:
         # One byte more, since a limit of 0 would mean none.
-        text = inflater.decompress(data, max(limit, 0) + 1)
+        text = inflater.decompress(data, max(budget.left, 0) + 1)
     except zlib.error:
+        # Where it broke, nobody says; deflate expands at most 1,032-fold.
+        budget.left -= min(1032 * len(data), max(budget.left, 0))
         return None
-    if len(text) > limit:
+    budget.left -= len(text)
+    if budget.left < 0:
         raise MalformedError(f"its text would take the file beyond {MAX_TEXT_BYTES} bytes of it")
     return text if inflater.eof else None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import time
+import tracemalloc
 
 import pytest
 from PIL import Image
@@ -135,3 +136,25 @@ def test_stretches_that_take_no_bytes_are_bounded():
 )
 def test_the_format_is_told_by_the_brands(brands, name):
     assert parsed(box(b"ftyp", brands) + box(b"mdat", b"")).format == name
+
+
+def test_a_second_description_is_not_read():
+    # Each could announce the same long items again.
+    image = avif(xmp=b"<x/>", in_idat=True)
+    meta = image[image.index(b"meta") - 4 : image.index(b"mdat") - 4]
+    assert len(parsed(image).blocks) == 1
+    assert len(parsed(image + meta * 9).blocks) == 1
+
+
+def test_an_item_name_of_many_zeros_takes_no_memory():
+    n_bytes = 8 << 20
+    name = box(b"infe", b"\2\0\0\0" + struct.pack(">HH", 1, 0) + b"mime" + b"\0" * n_bytes)
+    iinf = box(b"iinf", b"\0\0\0\0\0\1" + name)
+    image = _START + box(b"meta", b"\0\0\0\0" + box(b"iloc", b"") + iinf)
+    tracemalloc.start()
+    try:
+        parsed(image)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < n_bytes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import time
 import zlib
 
 import pytest
@@ -108,6 +109,17 @@ def test_many_texts_share_one_limit():
     container = parsed(png(half, half, half))
     assert sum(len(block.text) for block in container.blocks) <= MAX_TEXT_BYTES
     assert "not read" in (container.problem or "")
+
+
+@pytest.mark.parametrize("tail", [b"", b"\xff" * 40], ids=["cut", "damaged"])
+def test_texts_that_break_behind_their_end_share_the_limit_too(tail):
+    # Each inflates to nearly the limit before it shows that it is worth nothing.
+    packed = zlib.compress(b"a" * (MAX_TEXT_BYTES - 1000))[:-40] + tail
+    bombs = chunk(b"zTXt", b"note\0\0" + packed) * 300
+    started = time.process_time()
+    container = parsed(png(bombs))
+    assert time.process_time() - started < 2
+    assert container.blocks == ()
 
 
 def test_a_chunk_beyond_the_block_limit_is_not_read():
