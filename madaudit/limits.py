@@ -19,6 +19,10 @@ MAX_SAMPLE_FIELDS = 256
 MAX_TAR_EXTENSION_BYTES = 1 << 20
 # Of a size in a pax record: 2**64 has 20, and int() refuses more than 4300.
 MAX_PAX_SIZE_DIGITS = 20
+# A header can claim 2**95 bytes; what is beyond this fits neither a file nor a column.
+MAX_MEMBER_BYTES = (1 << 63) - 1
+# Things wrong with one shard that are told one by one; a hostile archive has millions.
+MAX_PROBLEMS = 1000
 # Headers held before they are hashed.
 MAX_HELD_HEADERS = 256
 # A stretch of an archive read at once.

@@ -144,7 +144,7 @@ class OpenTar(OpenShard):
     def _begin_walk(self) -> None:
         size_bytes = self._file.seek(0, os.SEEK_END)
         window = open_window(self._file, maps=self._maps)
-        self._walker = Walker(window, size_bytes=size_bytes)
+        self._walker = Walker(window, size_bytes=size_bytes, absorb=self._absorb_headers)
         self._hash = hashlib.sha256()
         self.n_ignored = 0
 

@@ -11,10 +11,17 @@ Format: POSIX.1-2017, pax, "ustar Interchange Format"; GNU tar manual, "Basic Ta
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from madaudit.limits import MAX_PAX_SIZE_DIGITS, MAX_TAR_EXTENSION_BYTES, WINDOW_BYTES
+from madaudit.limits import (
+    MAX_HELD_HEADERS,
+    MAX_MEMBER_BYTES,
+    MAX_PAX_SIZE_DIGITS,
+    MAX_PROBLEMS,
+    MAX_TAR_EXTENSION_BYTES,
+    WINDOW_BYTES,
+)
 from madaudit.shards.base import Problem
 from madaudit.shards.windows import BLOCK, Window
 
@@ -31,6 +38,9 @@ _SPARSE = 0x53
 _DIRECTORY = 0x35
 _LONG_NAME, _PAX, _PAX_GLOBAL = b"Lxg"
 _EXTENSIONS = b"xgLK"
+# Records that name or measure a member, and one that stands for all of a sparse file's.
+_SPARSE_RECORD = "GNU.sparse."
+_USED_RECORDS = frozenset({"path", "size", "GNU.sparse.name"})
 # Links, devices, directories and pipes: whatever size their header states, no content follows.
 _NO_CONTENT = b"123456"
 
@@ -44,7 +54,7 @@ class Member(NamedTuple):
     Attributes:
         name: path as stored.
         offset: byte at which the content begins.
-        size: length of the content in bytes, as the header says; 0 for links.
+        size: length of the content in bytes, as the header says, at most 2**63 − 1; 0 for links.
         refused: kind of entry that is never read ("symbolic link", …), or None for a file.
     """
 
@@ -58,15 +68,19 @@ class Walker:
     """Walks one archive.
 
     Attributes:
-        problems: what is wrong with the archive, with its byte.
+        problems: what is wrong with the archive, with its byte; the first thousand.
         headers: the header blocks walked since the caller last emptied the list, and the
-            contents of those that name or measure another entry.
+            contents of those that name or measure another entry. Where members are rare, `absorb`
+            is asked to empty it.
         end: byte at which the walk stopped.
     """
 
-    def __init__(self, window: Window, *, size_bytes: int) -> None:
+    def __init__(
+        self, window: Window, *, size_bytes: int, absorb: Callable[[], None] | None = None
+    ) -> None:
         self.window = window
         self._size_bytes = size_bytes
+        self._absorb = absorb
         self.problems: list[Problem] = []
         self.headers: list[bytes] = []
         self.end = 0
@@ -86,6 +100,8 @@ class Walker:
                 local, position = {}, self._resume_after(position)
                 continue
             self.headers.append(block)
+            if len(self.headers) > 2 * MAX_HELD_HEADERS and self._absorb:
+                self._absorb()
             if block[156] in _EXTENSIONS:
                 local, position = self._extension(block[156], position + BLOCK, size, local)
                 continue
@@ -102,7 +118,7 @@ class Walker:
             size = 0
         elif local or self._global:
             size = _overridden_size(size, local, self._global)
-            if _is_pax_sparse(local):
+            if _SPARSE_RECORD in local:
                 refused = "sparse file"
         if kind == _SPARSE:
             content = self._behind_sparse_map(content, block[482])
@@ -136,12 +152,12 @@ class Walker:
             return local, None
         behind = (content + size + BLOCK - 1) // BLOCK * BLOCK
         if size > MAX_TAR_EXTENSION_BYTES:
-            self.problems.append(
-                Problem(f"a tar extension header of {size} bytes was not read", content)
-            )
+            self._report(f"a tar extension header of {size} bytes was not read", content)
             return local, behind
         data = bytes(self.window.read(content, size))
         self.headers.append(data)
+        if size > BLOCK and self._absorb:
+            self._absorb()
         if kind == _LONG_NAME:
             name = data.split(b"\0", 1)[0].decode("utf-8", "replace")
             return {**local, "path": name}, behind
@@ -161,10 +177,15 @@ class Walker:
 
     def _report_cut(self, what: str, content: int, size: int) -> None:
         held = max(self._size_bytes - content, 0)
-        self.problems.append(
-            Problem(f"cut inside {what}: {held} of {size} bytes", self._size_bytes)
-        )
+        self._report(f"cut inside {what}: {held} of {size} bytes", self._size_bytes)
         self.end = self._size_bytes
+
+    def _report(self, message: str, offset: int) -> None:
+        """Note what is wrong, unless there is too much of it already."""
+        if len(self.problems) == MAX_PROBLEMS:
+            message = f"more than {MAX_PROBLEMS} things are wrong; later ones are left out"
+        if len(self.problems) <= MAX_PROBLEMS:
+            self.problems.append(Problem(message, offset))
 
     def _finish(self, position: int, block: bytes) -> None:
         """Say what the end of the archive looks like."""
@@ -173,15 +194,11 @@ class Walker:
         if len(block) == BLOCK:
             self._look_behind_the_end(position)
         elif cut == 0:
-            self.problems.append(Problem("the file is empty: not even an end-of-archive mark", 0))
+            self._report("the file is empty: not even an end-of-archive mark", 0)
         elif block:
-            self.problems.append(
-                Problem(f"cut inside a header: {len(block)} of {BLOCK} bytes", cut)
-            )
+            self._report(f"cut inside a header: {len(block)} of {BLOCK} bytes", cut)
         else:
-            self.problems.append(
-                Problem("no end-of-archive mark: members after this byte may be lost", cut)
-            )
+            self._report("no end-of-archive mark: members after this byte may be lost", cut)
 
     def _look_behind_the_end(self, position: int) -> None:
         """Report bytes behind the mark: `cat a.tar b.tar` hides every sample of b."""
@@ -189,12 +206,10 @@ class Walker:
         while chunk := self.window.read(probe, WINDOW_BYTES):
             rest = bytes(chunk).lstrip(b"\0")
             if rest:
-                self.problems.append(
-                    Problem(
-                        "data behind the end-of-archive mark was not read "
-                        "(archives joined end to end?)",
-                        probe + len(chunk) - len(rest),
-                    )
+                self._report(
+                    "data behind the end-of-archive mark was not read "
+                    "(archives joined end to end?)",
+                    probe + len(chunk) - len(rest),
                 )
                 return
             probe += len(chunk)
@@ -207,9 +222,7 @@ class Walker:
             at_end = len(block) < BLOCK
             if at_end or (block[257:262] == b"ustar" and checksum_holds(block)):
                 lost = probe - position
-                self.problems.append(
-                    Problem(f"no valid tar header here; {lost} bytes skipped", position)
-                )
+                self._report(f"no valid tar header here; {lost} bytes skipped", position)
                 return probe
             probe += BLOCK
 
@@ -234,7 +247,7 @@ def _number(field: bytes) -> int | None:
     """An octal or base-256 number of a header; None where it is neither or negative."""
     if field[0] & 0x80:
         value = int.from_bytes(field, "big") & ((1 << 95) - 1)
-        return value if field[0] == 0x80 else None
+        return min(value, MAX_MEMBER_BYTES) if field[0] == 0x80 else None
     text = field.strip(b" \0") or b"0"
     if not text.isdigit():
         text = text.split(b"\0", 1)[0].rstrip()
@@ -246,25 +259,28 @@ def _number(field: bytes) -> int | None:
 
 def _overridden_size(size: int, local: Records, shared: Records) -> int:
     text = local.get("size") or shared.get("size")
-    return int(text) if text and text.isdecimal() and len(text) <= MAX_PAX_SIZE_DIGITS else size
+    if not text or not text.isdecimal() or len(text) > MAX_PAX_SIZE_DIGITS:
+        return size
+    return min(int(text), MAX_MEMBER_BYTES)
 
 
-def _is_pax_sparse(local: Records) -> bool:
-    return any(key.startswith("GNU.sparse.") for key in local)
-
-
-def _pax_records(data: bytes) -> dict[str, str]:
-    r"""Records of the form "LENGTH KEY=VALUE\\n"; reading stops at the first that is not."""
-    records: dict[str, str] = {}
-    while data:
-        digits, space, _ = data.partition(b" ")
-        if not space or not digits.isdigit() or len(digits) > 9:
+def _pax_records(data: bytes) -> Records:
+    r"""The records that matter, of the form "LENGTH KEY=VALUE\\n", up to the first that is not."""
+    records: Records = {}
+    at = 0
+    while at < len(data):
+        space = data.find(b" ", at, at + 10)
+        digits = data[at:space]
+        if space < 0 or not digits.isdigit():
             break
-        length = int(digits)
-        record = data[len(digits) + 1 : length]
-        key, equals, value = record.partition(b"=")
-        if length > len(data) or not equals or not record.endswith(b"\n"):
+        end = at + int(digits)
+        key, equals, value = data[space + 1 : end].partition(b"=")
+        if end > len(data) or not equals or not value.endswith(b"\n"):
             break
-        records[key.decode("utf-8", "replace")] = value[:-1].decode("utf-8", "replace")
-        data = data[length:]
+        name = key.decode("utf-8", "replace")
+        if name in _USED_RECORDS:
+            records[name] = value[:-1].decode("utf-8", "replace")
+        if name.startswith(_SPARSE_RECORD):
+            records[_SPARSE_RECORD] = "1"
+        at = end
     return records

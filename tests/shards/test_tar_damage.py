@@ -4,6 +4,7 @@ import bz2
 import gzip
 import io
 import lzma
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from madaudit.shards.tar import TarReader
 from madaudit.types import Shard
 from tests.shards.tar_building import (
     THREE,
+    header,
     numbered,
     open_over,
     pack,
@@ -156,3 +158,19 @@ def test_endless_members_of_one_key_do_not_slow_the_walk_down(tmp_path: Path) ->
 
     assert got.keys == ["x"] * 12
     assert set(got.statuses) == {"missing_image"}
+
+
+@pytest.mark.parametrize("kind", [b"x", b"g", b"L", b"0"])
+@pytest.mark.parametrize("counts", [False, True])
+def test_headers_without_samples_take_no_memory(kind: bytes, counts: bool) -> None:
+    # Hidden files are no samples, extension headers no members; a medium has room for millions.
+    part = header("._hidden", 600, kind=kind) + b"600 a=".ljust(599, b"b") + b"\n" + bytes(424)
+    source = open_over(io.BytesIO(part * 4000))
+    tracemalloc.start()
+    try:
+        assert (source.count() if counts else len(list(source.samples()))) == 0
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 4 << 20

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import time
 import tracemalloc
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from madaudit.limits import WINDOW_BYTES
+from madaudit.limits import MAX_PROBLEMS, MAX_TAR_EXTENSION_BYTES, WINDOW_BYTES
 from madaudit.shards.windows import BLOCK
 from tests.shards.tar_building import (
     END_MARK,
@@ -170,3 +171,30 @@ def test_a_size_of_2_to_the_63_is_reported_and_takes_no_memory(kind: bytes) -> N
 
 def test_the_end_of_the_walk_is_the_end_mark() -> None:
     assert walk(TWO).end == len(TWO) - len(END_MARK)
+
+
+def test_a_pax_header_full_of_records_is_read_in_time() -> None:
+    content = b"6 a=b\n" * (MAX_TAR_EXTENSION_BYTES // 6)
+    data = header("p", len(content), kind=b"x") + content + bytes(-len(content) % BLOCK) + TWO
+    began = time.process_time()
+
+    walked = walk(data)
+
+    assert time.process_time() - began < 1
+    assert [member.name for member in walked.members] == ["a.jpg", "b.jpg"]
+
+
+def test_a_size_beyond_63_bits_is_told_as_the_largest_that_fits() -> None:
+    (member,) = walk(header("x.jpg", 2**63 + 5, form="gnu") + bytes(BLOCK)).members
+
+    assert member.size == 2**63 - 1
+
+
+def test_of_a_million_broken_headers_the_first_thousand_are_told() -> None:
+    broken = b"?" * BLOCK + header("x.jpg", 0)
+
+    walked = walk(broken * (MAX_PROBLEMS + 50) + END_MARK)
+
+    assert len(walked.members) == MAX_PROBLEMS + 50
+    assert len(walked.problems) == MAX_PROBLEMS + 1
+    assert walked.problems[-1].message.startswith("more than 1000 things are wrong")
