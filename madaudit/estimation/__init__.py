@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+from madaudit.estimation.counts import Histograms
 from madaudit.estimation.floor import Floor, estimate_floor
+from madaudit.estimation.prevalence import Estimate, estimate_prevalence, estimate_tiers
+from madaudit.estimation.sketch import ScoreSketch
 from madaudit.estimation.tally import MarkTally
+from madaudit.estimation.tiers import Settings
 
-__all__ = ["Floor", "MarkTally", "estimate_floor"]
+__all__ = [
+    "Estimate",
+    "Floor",
+    "Histograms",
+    "MarkTally",
+    "ScoreSketch",
+    "Settings",
+    "estimate_floor",
+    "estimate_prevalence",
+    "estimate_tiers",
+]
