@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from madaudit.detectors import build_detector, known_detectors
-from madaudit.detectors.base import Batch, Detector, Look, Pixels
+from madaudit.detectors.base import Batch, Detector, Look, Raster
 from madaudit.types import LABELS, STATES, Evidence
 from tests.detectors.image_building import (
     INFOTEXT,
@@ -54,9 +54,9 @@ def detector(request) -> Detector:
     return built
 
 
-def _decoded(image: bytes) -> Pixels | None:
+def _decoded(image: bytes) -> Raster | None:
     try:
-        return np.asarray(Image.open(io.BytesIO(image)).convert("RGB"))
+        return Raster(np.asarray(Image.open(io.BytesIO(image)).convert("RGB")))
     except OSError:
         return None
 
