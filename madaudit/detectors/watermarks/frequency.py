@@ -1,0 +1,120 @@
+"""What both checks of invisible-watermark's frequency methods share.
+
+Invariants: one p-value per image, charged for all messages, both methods and every position; an
+image that cannot have carried a mark is unobservable with the reason, never absent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from madaudit import registry
+from madaudit.detectors.base import Batch, Detector, Kind, Pixels, Tier
+from madaudit.detectors.watermarks.pixels import messages as known
+from madaudit.detectors.watermarks.pixels.blocks import METHODS
+from madaudit.detectors.watermarks.pixels.codec import MIN_PIXELS
+from madaudit.detectors.watermarks.pixels.p_values import charged, score
+from madaudit.detectors.watermarks.pixels.reading import Fit
+from madaudit.detectors.watermarks.pixels.search import SEARCHES, Search, search
+from madaudit.errors import OptionError
+from madaudit.types import MISSING, UNOBSERVABLE, Detail, Evidence
+
+
+@dataclass(frozen=True)
+class FrequencyWatermark(Detector):
+    """Looks for known messages in the blue-difference plane.
+
+    Attributes:
+        threshold: largest p-value that is called present.
+        messages: TOML file with further messages, beside those that come with madaudit.
+        search: "none" reads the image as it is; "offsets" tries crops, "sizes" tries enlarged and
+            reduced images, "both" tries both. Each costs time and is charged to p.
+
+    Class attributes:
+        method: how a bit stands in a block.
+    """
+
+    threshold: float = 1e-6
+    messages: str = ""
+    search: Search = "none"
+
+    kind: ClassVar[Kind] = "one-sided"
+    tier: ClassVar[Tier] = "pixels"
+    method: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        if not 0 < self.threshold < 1:
+            raise OptionError(
+                f"{self.name}.threshold is {self.threshold}; allowed: above 0 and below 1"
+            )
+        if self.search not in SEARCHES:
+            raise OptionError(
+                f"{self.name}.search {self.search!r} does not exist"
+                f"{registry.suggest(str(self.search), list(SEARCHES))}"
+            )
+        known.load(self.messages)
+
+    def detect(self, batch: Batch) -> list[Evidence]:
+        return [self._evidence(batch, index) for index in range(len(batch))]
+
+    def fingerprint(self) -> Mapping[str, Any]:
+        return {"messages": known.load(self.messages).digest}
+
+    def _evidence(self, batch: Batch, index: int) -> Evidence:
+        pixels = batch.pixels(index)
+        if pixels is None:
+            sample = batch.looks[index].sample
+            has_no_image = sample.image is None and sample.status == "ok"
+            return UNOBSERVABLE if has_no_image else MISSING
+        why = _why_unobservable(pixels)
+        if why is None:
+            catalogue = known.load(self.messages)
+            fit = search(pixels, catalogue.messages, METHODS[self.method], self.search)
+            if fit is not None:
+                return self._judge(fit)
+            why = "it has fewer blocks of 8 × 8 pixels than any message has bits"
+        return UNOBSERVABLE._replace(detail=Detail(f"no mark could be seen: {why}"))
+
+    def _judge(self, fit: Fit) -> Evidence:
+        # Both methods are charged to each, since whoever runs both reads whichever answers.
+        hypotheses = fit.hypotheses * len(METHODS)
+        p_value = charged(fit.p_value, hypotheses)
+        is_present = p_value <= self.threshold
+        message = fit.message
+        bits = f"{fit.n_agree} of {message.n_bits} bits"
+        chance = f"p = {p_value:.1e} after {hypotheses} hypotheses"
+        where = f" ({fit.where})" if fit.where else ""
+        if is_present:
+            says = f"{message.tool}'s watermark {message.name!r}: {bits}, {chance}{where}"
+        else:
+            says = f"no known watermark: nearest is {message.name!r} with {bits}, {chance}{where}"
+        detail = Detail(
+            says,
+            label=message.label if is_present else None,
+            tool=message.tool if is_present else None,
+            field="blue-difference plane",
+            message=message.name,
+            bit_agreement=fit.n_agree / message.n_bits,
+            p_value=p_value,
+            hypotheses=hypotheses,
+        )
+        return Evidence("present" if is_present else "absent", score(p_value), detail)
+
+
+def _why_unobservable(pixels: Pixels) -> str | None:
+    """Why an image cannot carry a mark, or None where it can."""
+    height, width = pixels.shape[:2]
+    if height * width < MIN_PIXELS:
+        return f"{width} × {height} pixels are fewer than the {MIN_PIXELS} that a mark needs"
+    corner = pixels[0, 0]
+    if np.array_equal(pixels, np.broadcast_to(corner, pixels.shape)):
+        return "it is of one colour"
+    if np.array_equal(pixels[..., 0], pixels[..., 1]) and np.array_equal(
+        pixels[..., 1], pixels[..., 2]
+    ):
+        return "it is grey, and the mark stands in colour"
+    return None
