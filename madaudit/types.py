@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 State = Literal["present", "absent", "unobservable", "missing"]
 STATES: tuple[State, ...] = ("present", "absent", "unobservable", "missing")
 
+#: Beginnings of the names of detectors whose evidence never counts as a hit: weak cues, opt-outs.
+NO_HITS = ("cue_", "optout_")
+
 Label = Literal["synthetic", "composite", "real"]
 LABELS: tuple[Label, ...] = ("synthetic", "composite", "real")
 
@@ -41,6 +44,11 @@ STATUSES: tuple[Status, ...] = (
     "missing_image",
     "unsafe_member",
 )
+
+
+def can_hit(detector: str) -> bool:
+    """Whether evidence of a detector of that name may count as a hit, whatever it claims."""
+    return not detector.startswith(NO_HITS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +99,10 @@ class Evidence(NamedTuple):
 
     @property
     def is_hit(self) -> bool:
-        """True for a mark that says synthetic or composite."""
+        """True for a mark that says synthetic or composite.
+
+        Counts of hits leave out detectors that cannot have any (`can_hit`).
+        """
         return (
             self.state == "present"
             and self.detail is not None

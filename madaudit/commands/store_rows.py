@@ -15,7 +15,7 @@ import pyarrow as pa
 from madaudit.errors import OptionError
 from madaudit.estimation.tally import COMPOSITE, NO_MARK, REAL, SYNTHETIC, MarkTally, RowMasks
 from madaudit.scanning.store import Store
-from madaudit.types import LABELS
+from madaudit.types import LABELS, can_hit
 
 _CODES = {"synthetic": SYNTHETIC, "composite": COMPOSITE, "real": REAL}
 _HOST = re.compile(r"^[a-z][a-z0-9+.\-]*://(?:[^/?#@]*@)?([^/?#:]+)", re.IGNORECASE)
@@ -29,7 +29,8 @@ class MarkRows:
 
     Attributes:
         rows: the columns asked for.
-        details: detector to {row: detail} for rows on which it had something to say.
+        details: detector to {row: detail} for rows on which it had something to say; cues and
+            opt-outs are left out, since they are no marks.
         verdicts: NO_MARK, SYNTHETIC, COMPOSITE or REAL per row (n,), int8.
         masks: what else is known of the rows.
     """
@@ -60,14 +61,15 @@ def mark_rows(
     Args:
         store: to read.
         shard: its name.
-        detectors: names of those that ran.
+        detectors: names of those that ran; cues and opt-outs among them are passed over.
         extra: further columns to keep.
     """
     columns = ["ordinal", "weight", "status", "reencoded", *extra]
-    for name in detectors:
+    marks = [name for name in detectors if can_hit(name)]
+    for name in marks:
         columns += [f"{name}_state", f"{name}_detail"]
     for rows in store.row_batches(shard, list(dict.fromkeys(columns))):
-        yield _judge(rows, detectors)
+        yield _judge(rows, marks)
 
 
 def _judge(rows: pa.RecordBatch, detectors: Sequence[str]) -> MarkRows:

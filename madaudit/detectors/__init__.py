@@ -16,6 +16,8 @@ DETECTORS: dict[str, str] = {
     "c2pa": f"{_MARKS}.c2pa:C2PA",
     "comfyui": f"{_MARKS}.comfyui:ComfyUI",
     "constant": "madaudit.detectors.constant:Constant",
+    "cue_caption": "madaudit.detectors.cues.caption:CueCaption",
+    "cue_url": "madaudit.detectors.cues.url:CueUrl",
     "dwt_dct": "madaudit.detectors.watermarks.dwt_dct:DwtDct",
     "dwt_dct_svd": "madaudit.detectors.watermarks.dwt_dct_svd:DwtDctSvd",
     "exif_software": f"{_MARKS}.exif_software:ExifSoftware",

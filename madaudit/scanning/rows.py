@@ -14,7 +14,7 @@ import pyarrow as pa
 from madaudit.detectors import Detector
 from madaudit.limits import MAX_COLUMN_CHARS
 from madaudit.scanning.batches import Prepared
-from madaudit.types import STATES, STATUSES, Evidence
+from madaudit.types import STATES, STATUSES, Evidence, can_hit
 
 ROW_GROUP = 8192
 _CATEGORY = pa.dictionary(pa.int8(), pa.string())
@@ -147,7 +147,8 @@ class RowBuffer:
             for index in said:
                 texts[index] = detail_json(evidence[index])
             details = _strings(texts, cut=False)
-            hit_rows.update(index for index in said if evidence[index].is_hit)
+            if can_hit(name):
+                hit_rows.update(index for index in said if evidence[index].is_hit)
         scores = np.fromiter((item.score for item in evidence), dtype=np.float32, count=n)
         missing = np.isnan(scores)
         column = pa.nulls(n, pa.float32()) if missing.all() else pa.array(scores, mask=missing)

@@ -35,7 +35,7 @@ from madaudit.scanning.tasks import ShardTask, draw_ordinals, sample_weight
 from madaudit.scanning.thumbnails import Candidates, make_thumbnails
 from madaudit.scanning.watch import ImageTimeout, Progress, Watch
 from madaudit.shards import OpenShard, Problem, files, load_reader
-from madaudit.types import MISSING, Detail, Evidence, Shard
+from madaudit.types import MISSING, Detail, Evidence, Shard, can_hit
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,9 @@ def _add_batch(work: _Work, prepared: Prepared, weight: float) -> None:
     work.n_errors += sum(verdict.status != "ok" for verdict in prepared.verdicts)
     if work.job.plan.thumbnails == "none":
         return
-    for said in evidence.values():
+    for name, said in evidence.items():
+        if not can_hit(name):
+            continue
         for look, item in zip(prepared.batch.looks, said, strict=True):
             if item.detail is not None:
                 work.candidates.offer(look.sample, item)
