@@ -37,6 +37,8 @@ FILES_PER_VIRTUAL_SHARD = 10_000
 # Small enough that a batch of images stays in the processor's cache between reading and parsing.
 BATCH_SAMPLES = 32
 BATCH_BYTES = 1 << 24
+# Rows without an image are a few hundred bytes; what a batch costs besides is shared by more.
+BATCH_ROWS = 1024
 # Twice Pillow's own warning limit: 13,400 pixels squared, 537 MB decoded.
 DEFAULT_MAX_PIXELS = 178_956_970
 # A photo decodes in well under a second; what takes this long is stuck.

@@ -127,6 +127,8 @@ class Sidecar(NamedTuple):
             way img2dataset keeps them; None where the pipeline did not look.
         reencoded: True where the pipeline writes new image bytes, False where it kept the
             downloaded ones, None where nothing is known.
+        width: of the image in pixels, as a data set without images states it.
+        height: likewise.
     """
 
     uid: str | None = None
@@ -135,6 +137,8 @@ class Sidecar(NamedTuple):
     sha256: str | None = None
     exif: str | None = None
     reencoded: bool | None = None
+    width: int | None = None
+    height: int | None = None
 
 
 NO_SIDECAR = Sidecar()
@@ -146,8 +150,9 @@ class Sample(NamedTuple):
     Attributes:
         ordinal: position in the shard, from 0.
         key: joins with other files; may repeat.
-        offset: byte at which the image begins in the shard, -1 where there is none.
-        size: length of the image in bytes.
+        offset: byte at which the image begins in the shard, -1 where there is no image, or where
+            the shard holds it compressed.
+        size: length in bytes of the image or of the document.
         image: the image's bytes; None where `status` says why, or where the data set holds no
             images (documents, metadata, embeddings), then with status "ok".
         sidecar: what the pipeline recorded.

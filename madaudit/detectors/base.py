@@ -59,11 +59,14 @@ class Look:
         self.sample = sample
         self.container = container
         self._kept_exif: dict[str, str] | None = None
-        self.otherwise = _otherwise(sample, container)
         exif = sample.sidecar.exif
-        self.has_metadata = (container is not None and container.blocks != ()) or (
-            exif is not None and len(exif) > 2
-        )
+        self.has_metadata = exif is not None and len(exif) > 2
+        if container is None and sample.image is None and sample.status == "ok":
+            self.otherwise = UNOBSERVABLE
+            return
+        self.otherwise = _otherwise(sample, container)
+        if container is not None and container.blocks != ():
+            self.has_metadata = True
 
     @property
     def kept_exif(self) -> dict[str, str]:
@@ -201,8 +204,6 @@ def _by_tag_name(exif: str | None) -> dict[str, str]:
 
 
 def _otherwise(sample: Sample, container: Container | None) -> Evidence:
-    if sample.image is None and sample.status == "ok":
-        return UNOBSERVABLE
     if container is None or container.problem is not None:
         return MISSING
     if not container.is_readable:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from madaudit.detectors.base import Batch, Look, Raster
 from madaudit.detectors.provenance.containers import Container, parse
-from madaudit.limits import BATCH_BYTES, BATCH_SAMPLES
+from madaudit.limits import BATCH_BYTES, BATCH_ROWS, BATCH_SAMPLES
 from madaudit.scanning.decode import Decoded, decode
 from madaudit.scanning.duplicate_keys import DuplicateKeys, duplicate_keys
 from madaudit.scanning.plan import Plan
@@ -24,6 +24,11 @@ class Verdict(NamedTuple):
     container: Container | None
     decoded: Decoded | None = None
     keys: DuplicateKeys | None = None
+
+
+_WITHOUT_IMAGE = Verdict("ok", None, None)
+# An image takes the room of so many rows; with its own that makes BATCH_SAMPLES of them.
+_IMAGE_ROOM = BATCH_ROWS // BATCH_SAMPLES - 1
 
 
 class Prepared(NamedTuple):
@@ -45,22 +50,28 @@ def prepare_batches(
 ) -> Iterator[Prepared]:
     """Batches of samples in order, broken ones included with their status."""
     doomed = {ordinal: (status, reason) for ordinal, status, reason in task.doomed}
-    n_most = 1 if task.one_by_one else BATCH_SAMPLES
     looks: list[Look] = []
     verdicts: list[Verdict] = []
+    # What a batch may hold, counted down.
+    room = 1 if task.one_by_one else BATCH_ROWS
+    left = room
     n_bytes = 0
     for sample in samples:
         if doomed and sample.ordinal in doomed:
             verdict = Verdict(*doomed[sample.ordinal], None)
+        elif sample.image is None and sample.status == "ok":
+            verdict = _WITHOUT_IMAGE
         else:
             verdict = _examine(sample, plan, watch)
+            raster = verdict.decoded and verdict.decoded.raster
+            n_bytes += sample.size + (raster.size_bytes if raster else 0)
+            left -= _IMAGE_ROOM
         looks.append(Look(sample, verdict.container))
         verdicts.append(verdict)
-        raster = verdict.decoded and verdict.decoded.raster
-        n_bytes += sample.size + (raster.size_bytes if raster else 0)
-        if len(looks) >= n_most or n_bytes >= BATCH_BYTES:
+        left -= 1
+        if left <= 0 or n_bytes >= BATCH_BYTES:
             yield _prepared(looks, verdicts, doomed)
-            looks, verdicts, n_bytes = [], [], 0
+            looks, verdicts, left, n_bytes = [], [], room, 0
     if looks:
         yield _prepared(looks, verdicts, doomed)
 

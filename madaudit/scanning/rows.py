@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -83,7 +84,7 @@ class RowBuffer:
             sample, container = look.sample, verdict.container
             side = sample.sidecar
             reencoded = side.reencoded
-            width = height = name = None
+            width, height, name = side.width, side.height, None
             if container is not None:
                 width, height, name = container.width, container.height, container.format
                 if container.blocks:
@@ -137,9 +138,11 @@ class RowBuffer:
     def _evidence_columns(self, name: str, hit_rows: set[int]) -> list[pa.Array]:
         """State, score and detail of one detector."""
         evidence = self._evidence[name]
+        n = len(evidence)
+        if n and evidence.count(evidence[0]) == n and evidence[0].detail is None:
+            return self._same_evidence(name, evidence[0], n)
         states = [item.state for item in evidence]
         self.states[name].update(states)
-        n = len(evidence)
         said = [index for index, item in enumerate(evidence) if item.detail is not None]
         details: pa.Array = pa.nulls(n, pa.string())
         if said:
@@ -153,6 +156,17 @@ class RowBuffer:
         missing = np.isnan(scores)
         column = pa.nulls(n, pa.float32()) if missing.all() else pa.array(scores, mask=missing)
         return [_category(states, _STATE_CODES, STATES), column, details]
+
+    def _same_evidence(self, name: str, item: Evidence, n: int) -> list[pa.Array]:
+        """The columns of a detector that says one thing of all rows, as marks do of metadata."""
+        self.states[name][item.state] += n
+        codes = np.full(n, _STATE_CODES[item.state], dtype=np.int8)
+        score = None if math.isnan(item.score) else item.score
+        return [
+            pa.DictionaryArray.from_arrays(codes, list(STATES)),
+            pa.repeat(pa.scalar(score, pa.float32()), n),
+            pa.nulls(n, pa.string()),
+        ]
 
     def _clear(self) -> None:
         self._rows: list[tuple[Any, ...]] = []
@@ -178,7 +192,7 @@ def _category(
 
 def _strings(values: Sequence[str | None], *, cut: bool) -> pa.Array:
     """Text as Arrow; half characters that JSON can smuggle in become question marks."""
-    if cut and any(value is not None and len(value) > MAX_COLUMN_CHARS for value in values):
+    if cut and max(map(len, filter(None, values)), default=0) > MAX_COLUMN_CHARS:
         values = [value and value[:MAX_COLUMN_CHARS] for value in values]
     try:
         return pa.array(values, pa.string())

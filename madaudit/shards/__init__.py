@@ -12,6 +12,8 @@ __all__ = ["READERS", "OpenShard", "Problem", "Reader", "load_reader"]
 READERS: dict[str, str] = {
     "folder": "madaudit.shards.folder:FolderReader",
     "memory": "madaudit.shards.memory:MemoryReader",
+    "metadata": "madaudit.shards.metadata:MetadataReader",
+    "parquet": "madaudit.shards.parquet:ParquetReader",
     "tar": "madaudit.shards.tar:TarReader",
 }
 

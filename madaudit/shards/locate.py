@@ -1,28 +1,35 @@
 """From what a person types to the list of shards.
 
-An input is a tar file, a folder, a glob or brace pattern of them, or an fsspec URL of any of
-these. A shard's name is its path relative to the inputs' common root, folders kept, so
-`a/00000.tar` and `b/00000.tar` stay apart.
+An input is a file of samples, a folder of such files or of images, a glob or brace pattern of
+them, an fsspec URL of any of these, or a Hugging Face data set (`hf:NAME`). A shard's name is its
+path relative to the inputs' common root, folders kept, so `a/00000.tar` and `b/00000.tar` stay
+apart.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from braceexpand import braceexpand
 
-from madaudit.errors import InputError
+from madaudit import registry
+from madaudit.errors import InputError, OptionError
 from madaudit.limits import FILES_PER_VIRTUAL_SHARD
 from madaudit.shards import files
+from madaudit.shards.entries import Entries, drop_sidecars, numbered_folders
 from madaudit.shards.files import FileInfo
-from madaudit.shards.grouping import is_image, split_name
 from madaudit.types import Shard
 
-_TAR_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
+#: What --format takes; "auto" tells files apart by their names and tables by their columns.
+FORMATS = ("auto", "tar", "folder", "parquet", "metadata", "documents", "embeddings")
+_READ = (
+    ".tar shards, .parquet and .arrow tables, .jsonl documents, .tsv and .csv metadata, "
+    "clip-retrieval embeddings, folders of images, globs and braces of these, hf:NAME"
+)
 
 
 @dataclass(frozen=True)
@@ -40,32 +47,30 @@ class Located:
     n_ignored_files: int
 
 
-@dataclass
-class _Found:
-    """What one input led to: archives, and image files below one folder."""
-
-    given: str
-    tars: list[FileInfo]
-    folder: str
-    images: list[FileInfo]
-    n_ignored: int = 0
-    is_folder: bool = False
-
-
-def locate(inputs: Sequence[str]) -> Located:
+def locate(inputs: Sequence[str], format: str = "auto") -> Located:  # noqa: A002 — as the flag
     """The shards behind the inputs.
 
     Args:
         inputs: paths, patterns or URLs as typed.
+        format: one of FORMATS; files that are not of it are ignored.
 
     Raises:
-        InputError: an input matches nothing or cannot be read, or two give one shard name.
+        InputError: an input matches nothing or cannot be read, a table's content cannot be told,
+            or two inputs give one shard name.
+        OptionError: no such format.
     """
+    if format not in FORMATS:
+        raise OptionError(
+            f"--format {format!r} does not exist{registry.suggest(format, list(FORMATS))}"
+        )
     found = [_find(pattern, given) for given in inputs for pattern in _braces(given)]
+    for part in found:
+        _narrow(part, format)
+    drop_sidecars(found)
     root = _common_root(found)
     named: dict[str, tuple[str, Shard]] = {}
     for part in found:
-        for shard in [*_tar_shards(part, root), *_virtual_shards(part, root)]:
+        for shard in _shards(part, root, format):
             if not _is_utf8(shard.name):
                 raise InputError(
                     f"cannot name the shard {shard.name!r}: its path is not UTF-8, and rows hold "
@@ -78,7 +83,7 @@ def locate(inputs: Sequence[str]) -> Located:
                 )
             named[shard.name] = (part.given, shard)
     shards = tuple(named[name][1] for name in sorted(named))
-    return Located(root, shards, sum(part.n_ignored for part in found))
+    return Located(root, shards, sum(len(part.ignored) for part in found))
 
 
 def _is_utf8(name: str) -> bool:
@@ -93,7 +98,7 @@ def _braces(given: str) -> list[str]:
         raise InputError(f"cannot expand {given!r}: {error}") from error
 
 
-def _find(pattern: str, given: str) -> _Found:
+def _find(pattern: str, given: str) -> Entries:
     """Files behind one pattern without braces."""
     fs, path = files.filesystem(pattern)
     try:
@@ -123,45 +128,55 @@ def _walk_folders(fs: Any, entries: list[dict[str, Any]]) -> list[dict[str, Any]
     return result
 
 
-def _sort_files(fs: Any, given: str, folder: str | None, entries: list[dict[str, Any]]) -> _Found:
-    """Archives and images apart; a file named outright must be one of the two."""
-    tars, images, others = [], [], []
+def _sort_files(fs: Any, given: str, folder: str | None, entries: list[dict[str, Any]]) -> Entries:
+    """The files of one input by what they are."""
+    found = Entries(given, "" if folder is None else files.to_uri(fs, folder))
     for info in entries:
-        if info["type"] != "file":
-            continue
-        _, field = split_name(info["name"])
-        if info["name"].endswith(_TAR_ENDINGS):
-            tars.append(files.describe(fs, info))
-        elif is_image(field):
-            images.append(files.describe(fs, info))
-        else:
-            others.append(info["name"])
-    if not tars and not images:
-        seen = f"; it holds {len(others)} other files" if others else ""
-        raise InputError(
-            f"cannot read {given!r}: no .tar shards and no image files in it{seen}; "
-            f"allowed: .tar, folders of images, globs and braces of these"
-        )
-    base = files.to_uri(fs, folder) if folder is not None else _common_folder(images)
-    return _Found(given, tars, base, images, len(others), is_folder=folder is not None)
+        if info["type"] == "file":
+            found.add(files.describe(fs, info))
+    return found
+
+
+def _narrow(part: Entries, format: str) -> None:  # noqa: A002 — as the flag
+    """Leave what the user asks for; something must be left."""
+    if format != "auto":
+        part.keep_only(format)
+    if part.files:
+        return
+    seen = f"; it holds {len(part.ignored)} other files" if part.ignored else ""
+    if format == "auto":
+        what = f"no file in it is of a format that is known{seen}; allowed: {_READ}"
+    else:
+        what = f"no file in it fits --format {format}{seen}"
+    raise InputError(f"cannot read {part.given!r}: {what}")
 
 
 def _common_folder(images: list[FileInfo]) -> str:
     return _common_path([files.parent(info.uri) for info in images]) if images else ""
 
 
-def _common_root(found: list[_Found]) -> str:
+def _base(part: Entries) -> str:
+    """The folder that an input's images are named by."""
+    return part.folder or _common_folder(part.images)
+
+
+def _common_root(found: list[Entries]) -> str:
     """The deepest folder above all inputs; a folder that was given stays whole.
 
     So the names of a folder's shards do not change when others are added to it.
     """
     folders: list[str] = []
     for part in found:
-        if part.is_folder or part.images:
+        if part.folder:
             folders.append(part.folder)
-        if not part.is_folder:
-            folders += [files.parent(info.uri) for info in part.tars]
-    return _common_path(folders)
+            continue
+        if part.images:
+            folders.append(_common_folder(part.images))
+        single = [*part.tars, *part.tables, *part.lines, *part.separated]
+        folders += [files.parent(info.uri) for info in single]
+        # Beside img_emb/ lies metadata/, so both are named from the folder above.
+        folders += [files.parent(files.parent(info.uri)) for info in part.embeddings]
+    return _common_path(folders) if folders else ""
 
 
 def _common_path(folders: list[str]) -> str:
@@ -180,11 +195,67 @@ def _relative(uri: str, root: str) -> str:
     return uri.removeprefix(root).lstrip("/").replace("://", "/")
 
 
-def _tar_shards(part: _Found, root: str) -> list[Shard]:
-    return [
-        Shard(_relative(info.uri, root), info.uri, "tar", info.size_bytes, info.version)
-        for info in part.tars
-    ]
+def _shards(part: Entries, root: str, format: str) -> Iterator[Shard]:  # noqa: A002
+    """All shards of one input."""
+    for info in part.tars:
+        yield _single(info, root, "tar")
+    for info in part.lines:
+        yield _single(info, root, "documents")
+    for info in part.separated:
+        yield _single(info, root, "metadata")
+    if part.tables:
+        yield from _table_shards(part, root, format)
+    for info in part.embeddings:
+        yield _embedding_shard(info, root)
+    yield from _folder_shards(part, root)
+
+
+def _single(info: FileInfo, root: str, reader: str) -> Shard:
+    return Shard(_relative(info.uri, root), info.uri, reader, info.size_bytes, info.version)
+
+
+# Tables of one folder that are opened to learn what the folder holds; more only if they are cut.
+_OPENED = 8
+
+
+def _table_shards(part: Entries, root: str, format: str) -> Iterator[Shard]:  # noqa: A002
+    """Tables, each folder's by what its first readable one holds."""
+    by_folder: dict[str, list[Shard]] = {}
+    for info in part.tables:
+        shard = _single(info, root, "parquet" if format == "auto" else format)
+        by_folder.setdefault(files.parent(info.uri), []).append(shard)
+    for shards in by_folder.values():
+        shards.sort(key=lambda shard: shard.name)
+        reader = shards[0].reader
+        if format == "auto":
+            # Loaded here, so that `scan --help` does not wait for pyarrow.
+            from madaudit.shards.tables import kind_of_first  # noqa: PLC0415
+
+            reader = kind_of_first(shards[:_OPENED]) or reader
+        yield from (replace(shard, reader=reader) for shard in shards)
+
+
+def _embedding_shard(info: FileInfo, root: str) -> Shard:
+    """An array of embeddings with the table beside it, one virtual shard of two files."""
+    top, _, name = info.uri.rpartition("/img_emb/")
+    number = name.removeprefix("img_emb_").removesuffix(".npy")
+    chunk = [(f"img_emb/{name}", info)]
+    table = files.current_version(f"{top}/metadata/metadata_{number}.parquet")
+    if table is not None:
+        chunk.append((f"metadata/metadata_{number}.parquet", table))
+    return _virtual(_relative(info.uri, root), top, "embeddings", chunk)
+
+
+def _virtual(name: str, uri: str, reader: str, chunk: list[tuple[str, FileInfo]]) -> Shard:
+    """A shard of several files below `uri`."""
+    return Shard(
+        name,
+        uri,
+        reader,
+        size_bytes=sum(info.size_bytes for _, info in chunk),
+        version=_version(chunk),
+        paths=tuple(path for path, _ in chunk),
+    )
 
 
 def _version(chunk: list[tuple[str, FileInfo]]) -> str:
@@ -210,21 +281,23 @@ def revisit(shard: Shard) -> Shard | None:
     return replace(shard, size_bytes=size_bytes, version=_version(chunk))
 
 
-def _virtual_shards(part: _Found, root: str) -> list[Shard]:
-    """Image files of one input, sorted, cut into shards of 10,000."""
-    paths = sorted((_relative(info.uri, part.folder), info) for info in part.images)
-    prefix = _relative(part.folder, root)
-    shards = []
-    for number, start in enumerate(range(0, len(paths), FILES_PER_VIRTUAL_SHARD)):
-        chunk = paths[start : start + FILES_PER_VIRTUAL_SHARD]
-        shards.append(
-            Shard(
-                name=f"{prefix}/images-{number:05d}" if prefix else f"images-{number:05d}",
-                uri=part.folder,
-                reader="folder",
-                size_bytes=sum(info.size_bytes for _, info in chunk),
-                version=_version(chunk),
-                paths=tuple(path for path, _ in chunk),
-            )
-        )
-    return shards
+def _folder_shards(part: Entries, root: str) -> Iterator[Shard]:
+    """Image files of one input: img2dataset's folders whole, the others in shards of 10,000."""
+    numbered: dict[str, list[tuple[str, FileInfo]]] = {
+        folder: [] for folder in numbered_folders(part)
+    }
+    base = _base(part)
+    others = []
+    for info in part.images:
+        folder, _, name = info.uri.rpartition("/")
+        if folder in numbered:
+            numbered[folder].append((name, info))
+        else:
+            others.append((_relative(info.uri, base), info))
+    for folder, chunk in numbered.items():
+        yield _virtual(_relative(folder, root), folder, "folder", sorted(chunk))
+    prefix = _relative(base, root)
+    others.sort()
+    for number, start in enumerate(range(0, len(others), FILES_PER_VIRTUAL_SHARD)):
+        name = f"{prefix}/images-{number:05d}" if prefix else f"images-{number:05d}"
+        yield _virtual(name, base, "folder", others[start : start + FILES_PER_VIRTUAL_SHARD])

@@ -82,12 +82,21 @@ def from_record(record: Mapping[str, Any], caption: str | None) -> Sidecar:
 
 
 def n_successes(data: bytes) -> int | None:
-    """Samples that `_stats.json` says the shard holds; None where it does not say."""
+    """Samples that `_stats.json` says were downloaded; None where it does not say."""
+    return _count(data, "successes")
+
+
+def n_asked_for(data: bytes) -> int | None:
+    """Samples that `_stats.json` says were asked for, failed ones included; None likewise."""
+    return _count(data, "count")
+
+
+def _count(data: bytes, name: str) -> int | None:
     try:
         stats = json.loads(data)
     except (ValueError, RecursionError):
         return None
-    count = stats.get("successes") if isinstance(stats, dict) else None
+    count = stats.get(name) if isinstance(stats, dict) else None
     return count if type(count) is int and count >= 0 else None
 
 
