@@ -10,6 +10,8 @@ from madaudit.shards.base import OpenShard, Problem, Reader
 __all__ = ["READERS", "OpenShard", "Problem", "Reader", "load_reader"]
 
 READERS: dict[str, str] = {
+    "documents": "madaudit.shards.documents:DocumentsReader",
+    "embeddings": "madaudit.shards.embeddings:EmbeddingsReader",
     "folder": "madaudit.shards.folder:FolderReader",
     "memory": "madaudit.shards.memory:MemoryReader",
     "metadata": "madaudit.shards.metadata:MetadataReader",

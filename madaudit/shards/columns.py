@@ -7,7 +7,7 @@ column counts only with a type that fits its part, so a `jpg` column of numbers 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import pyarrow as pa
@@ -128,6 +128,13 @@ def recognise(schema: pa.Schema, kind: str | None = None) -> Layout:
     if layout is None:
         raise ShardError(_in_words(schema, kind, is_unclear=is_unclear))
     return layout
+
+
+def layout_of_embeddings(schema: pa.Schema) -> Layout:
+    """The parts of the table that clip-retrieval writes beside its embeddings."""
+    table = _Columns(schema)
+    layout = _layout("metadata", table)
+    return replace(layout, key=table.text(("image_path",)) or layout.key)
 
 
 def _kind(table: _Columns, image: Image | None) -> tuple[str | None, bool]:

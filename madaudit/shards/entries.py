@@ -21,7 +21,7 @@ _LINES = (
     *(".jsonl", ".ndjson"),
     *(name + packing for name in _JSON for packing in (".gz", ".zst")),
 )
-_SEPARATED = (".tsv", ".csv", ".tsv.gz", ".csv.gz")
+_SEPARATED = (".tsv", ".tsv.gz")
 _EMBEDDING = re.compile(r"(?:^|/)img_emb/img_emb_(\d+)\.npy$")
 _METADATA = re.compile(r"(?:^|/)metadata/metadata_\d+\.parquet$")
 

@@ -27,7 +27,7 @@ from madaudit.types import Shard
 #: What --format takes; "auto" tells files apart by their names and tables by their columns.
 FORMATS = ("auto", "tar", "folder", "parquet", "metadata", "documents", "embeddings")
 _READ = (
-    ".tar shards, .parquet and .arrow tables, .jsonl documents, .tsv and .csv metadata, "
+    ".tar shards, .parquet and .arrow tables, .jsonl documents, .tsv metadata, "
     "clip-retrieval embeddings, folders of images, globs and braces of these, hf:NAME"
 )
 

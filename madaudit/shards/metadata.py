@@ -16,8 +16,9 @@ import pyarrow as pa
 
 from madaudit.shards.base import OpenShard, Reader
 from madaudit.shards.cells import keys, sidecars
+from madaudit.shards.separated import OpenSeparated
 from madaudit.shards.table_shard import OpenTable
-from madaudit.shards.tables import open_table_as
+from madaudit.shards.tables import is_table, open_table_as
 from madaudit.types import Sample, Shard
 
 _make_sample = partial(tuple.__new__, Sample)
@@ -31,6 +32,8 @@ class MetadataReader(Reader):
     version: ClassVar[int] = 1
 
     def open(self, shard: Shard, *, maps: bool = False) -> OpenShard:
+        if not is_table(shard.uri):
+            return OpenSeparated(shard)
         table, layout = open_table_as(shard, "metadata")
         return OpenMetadata(shard, table, layout)
 

@@ -59,6 +59,8 @@ WRITERS: dict[str, Callable[[Path], Path]] = {
     "folder": _folder,
     "parquet": _parquet,
     "metadata": _metadata,
+    "documents": _documents,
+    "embeddings": _embeddings,
 }
 # A cut folder is a folder with a cut image, which is the row's own trouble.
 ONE_FILE = [name for name in WRITERS if name != "folder"]
