@@ -337,6 +337,8 @@ def _method(manifest: dict[str, Any], known: Estimate) -> Method:
     plan = manifest["plan"]
     words = ["madaudit", "scan", *manifest["inputs"], "-o", "STORE"]
     words += ["--detectors", ",".join(plan["detectors"]), "--tier", plan["tier"]]
+    if manifest.get("format", "auto") != "auto":
+        words += ["--format", manifest["format"]]
     if plan["n_sample"] is not None:
         words += ["--sample", str(plan["n_sample"]), "--seed", str(plan["seed"])]
     for name, options in plan["options"].items():

@@ -16,7 +16,7 @@ from madaudit.detectors import DEFAULTS
 from madaudit.detectors.base import Tier
 from madaudit.limits import DEFAULT_IMAGE_TIMEOUT_S, DEFAULT_MAX_PIXELS
 from madaudit.scanning.plan import THUMBNAILS, TIERS, Thumbnails
-from madaudit.shards.locate import locate
+from madaudit.shards.locate import FORMATS, locate
 from madaudit.types import STATES
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ def scan(
     retry_failed: bool = False,
     thumbnails: Thumbnails = "blurred",
     digest: str = "headers",
+    format: str = "auto",
     quiet: bool = True,
 ) -> ScanResult:
     """Scan a data set into a store; what is done already is not done again.
@@ -86,7 +87,8 @@ def scan(
     processes that import it.
 
     Args:
-        inputs: tar shards, folders, globs, brace patterns or fsspec URLs.
+        inputs: shards (tar, tables, documents, embeddings), folders, globs, brace patterns, fsspec
+            URLs, or Hugging Face data sets (`hf:NAME`).
         output: the store's folder or URL.
         detectors: names; default: all marks that need no pixels.
         options: detector name to its options.
@@ -102,6 +104,7 @@ def scan(
         retry_failed: scan quarantined shards again.
         thumbnails: "none", "blurred" or "clear".
         digest: "headers" or "full": what identifies a shard's content.
+        format: one of `madaudit.shards.locate.FORMATS`; "auto" tells by names and columns.
         quiet: no progress on stderr.
 
     Raises:
@@ -110,7 +113,7 @@ def scan(
     from madaudit.scanning.store import Store
 
     request = ScanRequest(
-        located=locate([inputs] if isinstance(inputs, str) else list(inputs)),
+        located=locate([inputs] if isinstance(inputs, str) else list(inputs), format),
         plan=build_plan(
             detectors, options, tier, sample, seed, max_pixels, image_timeout, thumbnails, digest
         ),
@@ -118,6 +121,7 @@ def scan(
         given=[inputs] if isinstance(inputs, str) else list(inputs),
         part=(shard_index, num_shards),
         retry_failed=retry_failed,
+        format=format,
     )
     return _run(request, engine, workers, is_quiet=quiet)
 
@@ -273,6 +277,13 @@ def _result(
     show_default=True,
     help="What identifies a shard's content: headers walked, or all bytes.",
 )
+@click.option(
+    "--format",
+    type=click.Choice(FORMATS),
+    default="auto",
+    show_default=True,
+    help="What the inputs are; auto tells by names and columns.",
+)
 @common_options
 @guarded
 def command(
@@ -293,6 +304,7 @@ def command(
     retry_failed: bool,
     thumbnails: Thumbnails,
     digest: str,
+    format: str,
     as_json: bool,
     quiet: bool,
     verbose: bool,
@@ -300,10 +312,13 @@ def command(
     """Scan shards or folders of images into a store, one row per sample.
 
     \b
-    INPUT is a .tar shard, a folder, a glob, a brace pattern or an fsspec URL:
+    INPUT is a .tar shard, a table (.parquet, .arrow) of images, of image metadata or of documents,
+    documents (.jsonl, .jsonl.gz, .jsonl.zst), clip-retrieval embeddings, a folder, a glob, a
+    brace pattern, an fsspec URL or a Hugging Face data set (hf:NAME):
       madaudit scan shards/ -o store
       madaudit scan 'shards/{00000..00099}.tar' photos/ -o store --workers 8
       madaudit scan s3://bucket/laion -o store --sample 100000
+      madaudit scan 'hf:org/name?split=train' -o store
 
     Run the same command again after an interruption, a crash or new shards: what is done is kept.
     """
@@ -323,12 +338,13 @@ def command(
         digest,
     )
     request = ScanRequest(
-        locate(inputs),
+        locate(inputs, format),
         plan,
         Store(output.rstrip("/")),
         list(inputs),
         (shard_index, num_shards),
         retry_failed,
+        format,
     )
     if dry_run:
         estimate = measure_dry_run(request, workers)

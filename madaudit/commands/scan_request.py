@@ -30,6 +30,7 @@ class ScanRequest:
         given: inputs as typed.
         part: number of this job, and how many jobs share the store.
         retry_failed: scan quarantined shards again.
+        format: what the inputs are said to be.
     """
 
     located: Located
@@ -38,6 +39,7 @@ class ScanRequest:
     given: list[str]
     part: tuple[int, int]
     retry_failed: bool
+    format: str = "auto"
 
     def all_tasks(self) -> list[ShardTask]:
         return plan_tasks(self.located.shards, n_sample=self.plan.n_sample, seed=self.plan.seed)
@@ -63,6 +65,7 @@ class ScanRequest:
             "detectors": {d.name: d.version for d in self.plan.build_detectors()},
             "root": self.located.root,
             "inputs": self.given,
+            "format": self.format,
             "input_bytes": sum(shard.size_bytes for shard in self.located.shards),
             "ignored_files": self.located.n_ignored_files,
             "n_shards_in_all": len(self.located.shards),

@@ -33,9 +33,9 @@ def find_pending(
 ) -> Pending:
     """Split tasks into done and not done.
 
-    A shard is done if its marker carries this plan's fingerprint and the input's present length
-    and version. One that could not be read at all is done too, as quarantined, until its file
-    changes or `retries_failed`.
+    A shard is done if its marker carries this plan's fingerprint, the same reader and the input's
+    present length and version. One that could not be read at all is done too, as quarantined,
+    until its file or its reader changes or `retries_failed`.
     """
     left: list[ShardTask] = []
     stale: list[str] = []
@@ -63,6 +63,7 @@ def _is_over(
         seen = marker.get("input", {})
         return (
             marker.get("fingerprint") == fingerprint
+            and seen.get("reader") == shard.reader
             and seen.get("size_bytes") == shard.size_bytes
             and seen.get("version") == shard.version
         )
@@ -70,6 +71,7 @@ def _is_over(
         quarantine is not None
         and quarantine.get("fingerprint") == fingerprint
         and quarantine.get("version") == shard.version
+        and quarantine.get("reader") == shard.reader
     )
 
 

@@ -324,6 +324,7 @@ def _write_quarantine(job: Job, shard: Shard, problems: tuple[Problem, ...]) -> 
         {
             "shard": shard.name,
             "uri": shard.uri,
+            "reader": shard.reader,
             "version": shard.version,
             "fingerprint": job.fingerprint,
             "attempts": attempts + 1,

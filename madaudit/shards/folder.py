@@ -1,4 +1,9 @@
-"""Folders of image files, cut into virtual shards of 10,000 sorted paths."""
+"""Folders of image files, cut into virtual shards of 10,000 sorted paths.
+
+What img2dataset writes with `--output_format files` keeps its own shards: `00000/` is one, with
+`00000.parquet` (its record of every sample, read where an image has no .json) and
+`00000_stats.json` (how many were downloaded) beside it.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +11,13 @@ import hashlib
 import os
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from madaudit.errors import ShardError
 from madaudit.limits import MAX_IMAGE_BYTES, MAX_SIDECAR_BYTES
 from madaudit.shards import files, sidecar
 from madaudit.shards.base import OpenShard, Problem, Reader
+from madaudit.shards.sidecar_table import SidecarTable
 from madaudit.types import NO_SIDECAR, Sample, Shard, Sidecar
 
 
@@ -33,6 +39,14 @@ class OpenFolder(OpenShard):
         super().__init__()
         self._shard = shard
         self._hash = hashlib.sha256()
+        # Locating names a numbered folder's shard as the folder, and others images-NNNNN.
+        stem = shard.uri.rstrip("/")
+        number = stem.rpartition("/")[2]
+        self._is_numbered = number.isdigit() and shard.name.rpartition("/")[2] == number
+        self._stem = stem
+        self._table: SidecarTable | None = None
+        stats = self._small_file(f"{stem}_stats.json") if self._is_numbered else None
+        self.n_expected = None if stats is None else sidecar.n_successes(stats)
 
     def samples(self, wanted: Container[int] | None = None) -> Iterator[Sample]:
         for ordinal, path in enumerate(self._shard.paths):
@@ -81,16 +95,25 @@ class OpenFolder(OpenShard):
                 status="too_large",
                 error=f"more than {MAX_IMAGE_BYTES} bytes, the most that is read",
             )
-        return Sample(ordinal, key, 0, len(data), memoryview(data), self._sidecar(uri))
+        return Sample(ordinal, key, 0, len(data), memoryview(data), self._sidecar(uri, key))
 
-    def _sidecar(self, uri: str) -> Sidecar:
+    def _sidecar(self, uri: str, key: str) -> Sidecar:
         stem = uri.rpartition(".")[0]
         text = self._small_file(f"{stem}.txt")
         caption = None if text is None else text.decode("utf-8", "replace")
         record = self._small_file(f"{stem}.json")
         if record is not None:
             return sidecar.from_json(record, caption)
+        row = self._row(key) if self._is_numbered else None
+        if row is not None:
+            return sidecar.from_record(row, caption)
         return NO_SIDECAR if caption is None else Sidecar(caption=caption)
+
+    def _row(self, key: str) -> dict[str, Any] | None:
+        """What img2dataset's table says of a key."""
+        if self._table is None:
+            self._table = SidecarTable.open(f"{self._stem}.parquet")
+        return self._table.row(key)
 
     def _small_file(self, uri: str) -> bytes | None:
         """A sidecar's bytes; None where there is none, it is too long or it cannot be read."""
