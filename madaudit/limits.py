@@ -31,6 +31,16 @@ WINDOW_BYTES = 1 << 20
 KEPT_BYTES = 1 << 23
 # Images of a folder that make one unit of work and resume.
 FILES_PER_VIRTUAL_SHARD = 10_000
+# Of an image's side; what is beyond is no size.
+MAX_SIDE_PX = 1 << 31
+# Of a vector; the largest CLIP models have 1,280, and a forged header can claim any number.
+MAX_EMBEDDING_DIMENSIONS = 1 << 16
+# The longest documents of web crawls have a few megabytes; a line beyond this is no document, and
+# would have to be held whole.
+MAX_LINE_BYTES = 1 << 25
+# Rows of a row group that cannot be read get a row each, up to this: a real row group has at most
+# a million, and a forged footer can claim 2**63.
+MAX_LOST_ROWS = 1 << 22
 
 # ---- scanning: batches, pixels, rows
 
@@ -90,6 +100,14 @@ MAX_MANIFESTS = 300
 MAX_GRAPH_NODES = 20_000
 # A prompt can be long; its parameters are in the last few kilobytes.
 MAX_INFOTEXT_CHARS = 1 << 16
+
+# ---- cues and watermarks
+
+# Longest tag lists and addresses with a prompt in them stay below this; what is longer is cut,
+# since a pattern's time grows with its text.
+MAX_CUE_CHARS = 4096
+# Longer messages than this are in nobody's images, and the null's table has one entry a bit.
+MAX_MESSAGE_BITS = 4096
 
 # ---- stores
 

@@ -15,11 +15,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from madaudit.limits import MAX_SIDE_PX
 from madaudit.shards.columns import Layout, is_text
 from madaudit.types import Sidecar
 
-# Of an image's side; what is beyond is no size.
-_MAX_SIDE = 1 << 31
 # A named tuple from a tuple without its keyword machinery: a third of the time.
 make_sidecar = partial(tuple.__new__, Sidecar)
 
@@ -46,7 +45,7 @@ def sides(batch: pa.RecordBatch, name: str | None) -> Sequence[int | None]:
     if name is None:
         return [None] * batch.num_rows
     values = pc.fill_null(batch.column(name), 0).to_numpy(zero_copy_only=False)
-    is_size = (values >= 1) & (values < _MAX_SIDE)
+    is_size = (values >= 1) & (values < MAX_SIDE_PX)
     if is_size.all():
         whole: list[int | None] = values.astype(np.int64).tolist()
         return whole

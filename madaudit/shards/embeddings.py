@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from madaudit.errors import ShardError
+from madaudit.limits import MAX_EMBEDDING_DIMENSIONS
 from madaudit.shards import files
 from madaudit.shards.base import OpenShard, Problem, Reader
 from madaudit.shards.cells import keys, positional_key, sidecars
@@ -26,8 +27,6 @@ from madaudit.types import NO_SIDECAR, Sample, Shard, Sidecar
 
 # Vectors read at once; 1024 of ViT-L/14 in half precision are 1.5 MB.
 _ROWS_AT_ONCE = 1024
-# Of a vector; the largest CLIP models have 1,280, and a forged header can claim any number.
-_MAX_DIMENSIONS = 1 << 16
 
 Vectors = npt.NDArray[np.floating[Any]]
 
@@ -93,8 +92,10 @@ def _read_header(file: BinaryIO) -> _Header:
             f"an array of shape {shape} and type {dtype}; allowed: rows of floats (n, d)"
         )
     n_rows, n_dimensions = shape
-    if n_rows < 0 or not 0 < n_dimensions <= _MAX_DIMENSIONS:
-        raise ValueError(f"a shape of {shape}; allowed: 1 to {_MAX_DIMENSIONS} numbers a row")
+    if n_rows < 0 or not 0 < n_dimensions <= MAX_EMBEDDING_DIMENSIONS:
+        raise ValueError(
+            f"a shape of {shape}; allowed: 1 to {MAX_EMBEDDING_DIMENSIONS} numbers a row"
+        )
     offset = file.tell()
     size_bytes = file.seek(0, os.SEEK_END)
     n_held = min(n_rows, (size_bytes - offset) // (n_dimensions * dtype.itemsize))

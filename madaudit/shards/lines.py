@@ -11,15 +11,13 @@ from typing import BinaryIO, NamedTuple, cast
 import pyarrow as pa
 
 from madaudit.errors import ShardError
+from madaudit.limits import MAX_LINE_BYTES
 from madaudit.shards import files
 from madaudit.shards.base import OpenShard, Problem
 from madaudit.shards.cells import positional_key
 from madaudit.shards.tables import in_words
 from madaudit.types import Sample, Shard
 
-# The longest documents of web crawls have a few megabytes; a line beyond this is no document, and
-# would have to be held whole.
-MAX_LINE_BYTES = 1 << 25
 _CODECS = {".gz": "gzip", ".zst": "zstd"}
 _BUFFER_BYTES = 1 << 20
 

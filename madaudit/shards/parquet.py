@@ -10,13 +10,13 @@ from typing import Any, ClassVar, NamedTuple
 import pyarrow as pa
 
 from madaudit.errors import ShardError
+from madaudit.limits import MAX_IMAGE_BYTES
 from madaudit.shards import files, sidecar
 from madaudit.shards.base import OpenShard, Problem, Reader
 from madaudit.shards.cells import keys, positional_key, sidecars, texts
 from madaudit.shards.columns import Form, Layout
 from madaudit.shards.table_shard import OpenTable
 from madaudit.shards.tables import Table, in_words, open_table_as
-from madaudit.shards.tar import MAX_IMAGE_BYTES
 from madaudit.types import Sample, Shard, Sidecar, Status
 
 

@@ -9,10 +9,11 @@ from typing import ClassVar
 import pyarrow as pa
 
 from madaudit.errors import ShardError
+from madaudit.limits import MAX_LOST_ROWS
 from madaudit.shards.base import OpenShard, Problem
 from madaudit.shards.cells import positional_key
 from madaudit.shards.columns import Layout
-from madaudit.shards.tables import MAX_LOST_ROWS, Stretch, Table, in_words
+from madaudit.shards.tables import Stretch, Table, in_words
 from madaudit.types import Sample, Shard
 
 

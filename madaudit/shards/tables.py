@@ -16,15 +16,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from madaudit.errors import InputError, ShardError
+from madaudit.limits import MAX_LOST_ROWS
 from madaudit.shards import files
 from madaudit.shards.columns import Kind, Layout, recognise
 from madaudit.types import Shard
 
 # Large enough that a Parquet column is decoded at full speed, small enough for the cache.
 _BUFFER_BYTES = 1 << 20
-# Rows of a row group that cannot be read get a row each, up to this: a real row group has at most
-# a million, and a forged footer can claim 2**63.
-MAX_LOST_ROWS = 1 << 22
 _FOOTER_BYTES = 8
 _TABLE_ENDINGS = (".parquet", ".arrow")
 

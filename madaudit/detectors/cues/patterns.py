@@ -16,10 +16,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from madaudit.errors import OptionError
+from madaudit.limits import MAX_CUE_CHARS
 
-# Longest tag lists and addresses with a prompt in them stay below this; what is longer is cut,
-# since a pattern's time grows with its text.
-MAX_TEXT = 4096
 _FIELDS = frozenset({"name", "tool", "hints", "pattern", "domain", "source", "why"})
 _KINDS = ("caption", "path", "site")
 # A site is told by its domain, not by a pattern.
@@ -75,7 +73,7 @@ class Cues:
 
 def plain(text: str) -> str:
     """A text as patterns see it: cut, in lower case, on one line."""
-    return text[:MAX_TEXT].lower().replace("\n", " ")
+    return text[:MAX_CUE_CHARS].lower().replace("\n", " ")
 
 
 @cache

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from madaudit.detectors.cues.caption import CueCaption
-from madaudit.detectors.cues.patterns import MAX_TEXT
+from madaudit.limits import MAX_CUE_CHARS
 from tests.detectors.cues.looking import evidence_on
 
 _CUES = {
@@ -94,8 +94,8 @@ def test_a_line_break_hides_nothing_and_joins_nothing():
 
 
 def test_what_stands_beyond_the_limit_is_not_read():
-    near = "x" * (MAX_TEXT - 20) + " midjourney"
-    far = "x" * MAX_TEXT + " midjourney"
+    near = "x" * (MAX_CUE_CHARS - 20) + " midjourney"
+    far = "x" * MAX_CUE_CHARS + " midjourney"
     states = [e.state for e in evidence_on(CueCaption(), caption=[near, far])]
     assert states == ["present", "absent"]
 

@@ -18,12 +18,11 @@ from typing import Any, cast
 from madaudit.detectors.watermarks.pixels.codec import Bits, message_bits
 from madaudit.detectors.watermarks.pixels.p_values import tail
 from madaudit.errors import OptionError
+from madaudit.limits import MAX_MESSAGE_BITS
 from madaudit.types import LABELS, Label
 
 _KEYS = frozenset({"name", "text", "bits", "tool", "label", "source", "null"})
 _NULL_KEYS = frozenset({"mean", "correlation"})
-# Longer messages than this are in nobody's images, and the null's table has one entry a bit.
-_MAX_BITS = 4096
 
 
 @dataclass(frozen=True)
@@ -155,8 +154,10 @@ def _digits(where: str, entry: dict[str, Any]) -> str:
         digits = "".join(f"{byte:08b}" for byte in str(entry["text"]).encode())
     else:
         digits = str(entry["bits"])
-    if not 1 <= len(digits) <= _MAX_BITS or set(digits) - {"0", "1"}:
-        raise OptionError(f"{where}: {len(digits)} bits; allowed: 1 to {_MAX_BITS} of 0 and 1")
+    if not 1 <= len(digits) <= MAX_MESSAGE_BITS or set(digits) - {"0", "1"}:
+        raise OptionError(
+            f"{where}: {len(digits)} bits; allowed: 1 to {MAX_MESSAGE_BITS} of 0 and 1"
+        )
     return digits
 
 
