@@ -41,6 +41,14 @@ class ScanRequest:
     retry_failed: bool
     format: str = "auto"
 
+    def __post_init__(self) -> None:
+        streamed = [s.name for s in self.located.shards if s.reader == "huggingface"]
+        if streamed and self.plan.digest == "full":
+            raise OptionError(
+                f"cannot digest all bytes of {streamed[0]!r}: the package `datasets` does not "
+                f"show them; leave --digest full out, or give the files themselves (hf://…)"
+            )
+
     def all_tasks(self) -> list[ShardTask]:
         return plan_tasks(self.located.shards, n_sample=self.plan.n_sample, seed=self.plan.seed)
 

@@ -13,6 +13,7 @@ READERS: dict[str, str] = {
     "documents": "madaudit.shards.documents:DocumentsReader",
     "embeddings": "madaudit.shards.embeddings:EmbeddingsReader",
     "folder": "madaudit.shards.folder:FolderReader",
+    "huggingface": "madaudit.shards.huggingface:HuggingFaceReader",
     "memory": "madaudit.shards.memory:MemoryReader",
     "metadata": "madaudit.shards.metadata:MetadataReader",
     "parquet": "madaudit.shards.parquet:ParquetReader",

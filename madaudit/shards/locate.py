@@ -63,27 +63,49 @@ def locate(inputs: Sequence[str], format: str = "auto") -> Located:  # noqa: A00
         raise OptionError(
             f"--format {format!r} does not exist{registry.suggest(format, list(FORMATS))}"
         )
-    found = [_find(pattern, given) for given in inputs for pattern in _braces(given)]
+    paths = [given for given in inputs if not _is_hugging_face(given)]
+    found = [_find(pattern, given) for given in paths for pattern in _braces(given)]
     for part in found:
         _narrow(part, format)
     drop_sidecars(found)
     root = _common_root(found)
+    pairs = [(part.given, shard) for part in found for shard in _shards(part, root, format)]
+    streamed = [given for given in inputs if _is_hugging_face(given)]
+    pairs += [(given, shard) for given in streamed for shard in _streamed(given, format)]
+    if not found and len(streamed) == 1:
+        (root,) = streamed
     named: dict[str, tuple[str, Shard]] = {}
-    for part in found:
-        for shard in _shards(part, root, format):
-            if not _is_utf8(shard.name):
-                raise InputError(
-                    f"cannot name the shard {shard.name!r}: its path is not UTF-8, and rows hold "
-                    f"UTF-8 only; rename the file or folder"
-                )
-            if shard.name in named:
-                raise InputError(
-                    f"two inputs give the shard name {shard.name!r}: {named[shard.name][0]!r} "
-                    f"and {part.given!r}; give each shard once, below one common folder"
-                )
-            named[shard.name] = (part.given, shard)
+    for given, shard in pairs:
+        if not _is_utf8(shard.name):
+            raise InputError(
+                f"cannot name the shard {shard.name!r}: its path is not UTF-8, and rows hold "
+                f"UTF-8 only; rename the file or folder"
+            )
+        if shard.name in named:
+            raise InputError(
+                f"two inputs give the shard name {shard.name!r}: {named[shard.name][0]!r} "
+                f"and {given!r}; give each shard once, below one common folder"
+            )
+        named[shard.name] = (given, shard)
     shards = tuple(named[name][1] for name in sorted(named))
     return Located(root, shards, sum(len(part.ignored) for part in found))
+
+
+def _is_hugging_face(given: str) -> bool:
+    """Whether an input names a Hugging Face data set; `hf://…` is a file, by fsspec."""
+    return given.startswith("hf:") and not given.startswith("hf://")
+
+
+def _streamed(given: str, format: str) -> list[Shard]:  # noqa: A002 — as the flag
+    """The virtual shards of a Hugging Face data set."""
+    if format != "auto":
+        raise InputError(
+            f"cannot read {given!r} as --format {format}: its columns tell what it holds; "
+            f"leave --format out, or give its files"
+        )
+    from madaudit.shards.huggingface import locate_splits  # noqa: PLC0415 — loads pyarrow
+
+    return locate_splits(given)
 
 
 def _is_utf8(name: str) -> bool:
@@ -268,6 +290,10 @@ def _version(chunk: list[tuple[str, FileInfo]]) -> str:
 
 def revisit(shard: Shard) -> Shard | None:
     """A shard as its files are now; None where one of them is gone."""
+    if shard.reader == "huggingface":
+        from madaudit.shards.huggingface import revisit_split  # noqa: PLC0415 — loads pyarrow
+
+        return revisit_split(shard)
     if not shard.paths:
         now = files.current_version(shard.uri)
         return now and replace(shard, size_bytes=now.size_bytes, version=now.version)

@@ -53,6 +53,12 @@ def _embeddings(folder: Path) -> Path:
     return write_embeddings(folder, N) / "img_emb" / "img_emb_0.npy"
 
 
+def _hugging_face(folder: Path) -> Path:
+    return write_table(
+        folder / "a.parquet", image_columns([jpeg(i) for i in range(N)], "hugging face")
+    )
+
+
 # Reader to what writes twelve samples into a folder; it returns the file to damage.
 WRITERS: dict[str, Callable[[Path], Path]] = {
     "tar": _tar,
@@ -61,9 +67,16 @@ WRITERS: dict[str, Callable[[Path], Path]] = {
     "metadata": _metadata,
     "documents": _documents,
     "embeddings": _embeddings,
+    "huggingface": _hugging_face,
 }
-# A cut folder is a folder with a cut image, which is the row's own trouble.
-ONE_FILE = [name for name in WRITERS if name != "folder"]
+# A cut folder is a folder with a cut image, which is the row's own trouble; and the package
+# `datasets` refuses to begin where the first file is cut.
+ONE_FILE = [name for name in WRITERS if name not in ("folder", "huggingface")]
+
+
+def _input(name: str, folder: Path) -> str:
+    """What a person types for the data in a folder."""
+    return f"hf:parquet?data_files={folder}/*.parquet" if name == "huggingface" else str(folder)
 
 
 def _open(name: str, tmp_path: Path) -> OpenShard:
@@ -74,7 +87,7 @@ def _open(name: str, tmp_path: Path) -> OpenShard:
     if name not in WRITERS:
         pytest.fail(f"teach this test to write a shard for reader {name!r}")
     WRITERS[name](tmp_path / "data")
-    (shard,) = locate([str(tmp_path / "data")]).shards
+    (shard,) = locate([_input(name, tmp_path / "data")]).shards
     assert shard.reader == name
     return load_reader(name).open(shard)
 
@@ -153,7 +166,7 @@ class TestReader:
 class TestScan:
     def test_progress_grows_to_the_end_of_the_shard(self, name: str, tmp_path: Path) -> None:
         WRITERS[name](tmp_path / "data")
-        (shard,) = locate([str(tmp_path / "data")]).shards
+        (shard,) = locate([_input(name, tmp_path / "data")]).shards
         with load_reader(name).open(shard) as source:
             positions = [source.position_bytes for _ in source.samples()]
             # An archive's padding lies behind its last sample.
@@ -164,8 +177,8 @@ class TestScan:
         WRITERS[name](tmp_path / "data")
         store = str(tmp_path / "store")
 
-        first = madaudit.scan(str(tmp_path / "data"), store, engine="serial")
-        second = madaudit.scan(str(tmp_path / "data"), store, engine="serial")
+        first = madaudit.scan(_input(name, tmp_path / "data"), store, engine="serial")
+        second = madaudit.scan(_input(name, tmp_path / "data"), store, engine="serial")
 
         assert (first.samples, first.rows, first.shards["quarantined"]) == (N, N, 0)
         assert (second.shards["done"], second.shards["skipped"]) == (0, 1)
@@ -173,8 +186,8 @@ class TestScan:
 
     def test_a_sampled_scan_draws_rows_of_the_census(self, name: str, tmp_path: Path) -> None:
         WRITERS[name](tmp_path / "data")
-        (full,) = scan([tmp_path / "data"], tmp_path / "full")
-        (part,) = scan([tmp_path / "data"], tmp_path / "part", n_sample=5)
+        (full,) = scan([_input(name, tmp_path / "data")], tmp_path / "full")
+        (part,) = scan([_input(name, tmp_path / "data")], tmp_path / "part", n_sample=5)
 
         census = {row["ordinal"]: row for row in rows(tmp_path / "full", full.shard)}
         drawn = rows(tmp_path / "part", part.shard)
@@ -186,10 +199,10 @@ class TestScan:
     def test_a_changed_input_is_scanned_again(self, name: str, tmp_path: Path) -> None:
         damaged = WRITERS[name](tmp_path / "data")
         store = str(tmp_path / "store")
-        madaudit.scan(str(tmp_path / "data"), store, engine="serial")
+        madaudit.scan(_input(name, tmp_path / "data"), store, engine="serial")
 
         damaged.write_bytes(damaged.read_bytes() + b"\0")
-        again = madaudit.scan(str(tmp_path / "data"), store, engine="serial")
+        again = madaudit.scan(_input(name, tmp_path / "data"), store, engine="serial")
 
         assert again.stale == 1
 

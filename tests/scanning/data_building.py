@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +66,7 @@ def samples(n: int, *, every: int = 10) -> list[tuple[str, bytes]]:
 
 
 def scan(
-    inputs: list[Path],
+    inputs: Sequence[Path | str],
     store: Path | str,
     *,
     engine: str = "serial",
