@@ -334,6 +334,18 @@ def image_resource(kind: int, data: bytes, name: bytes = b"") -> bytes:
     return b"8BIM" + struct.pack(">H", kind) + pascal + length + data + b"\0" * (len(data) & 1)
 
 
+def iim(*datasets: tuple[int, int, bytes]) -> bytes:
+    """IPTC-IIM datasets: record, number, value."""
+    return b"".join(
+        struct.pack(">BBBH", 0x1C, record, number, len(value)) + value
+        for record, number, value in datasets
+    )
+
+
+def jpeg_with_iim(data: bytes) -> bytes:
+    return jpeg((0xED, b"Photoshop 3.0\0" + image_resource(0x0404, data)))
+
+
 # --- C2PA -----------------------------------------------------------------------------------
 
 

@@ -7,6 +7,7 @@ a value that describes a nested artwork is not taken for the image's own.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml.common import DefusedXmlException
@@ -19,6 +20,9 @@ IPTC_EXT = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 PHOTOSHOP = "http://ns.adobe.com/photoshop/1.0/"
 XMP_BASIC = "http://ns.adobe.com/xap/1.0/"
 COMFY = "https://github.com/Comfy-Org/ComfyUI"
+DUBLIN_CORE = "http://purl.org/dc/elements/1.1/"
+PLUS = "http://ns.useplus.org/ldf/xmp/1.0/"
+TC260 = "http://www.tc260.org.cn/ns/AIGC/1.0/"
 _RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 
 
@@ -31,15 +35,8 @@ def read_properties(packet: bytes) -> dict[tuple[str, str], str]:
     Raises:
         MalformedError: not XML, or XML that uses what XMP forbids.
     """
-    if len(packet) > MAX_XMP_BYTES:
-        raise MalformedError(f"XMP of {len(packet)} bytes; at most {MAX_XMP_BYTES} are read")
-    try:
-        root = fromstring(packet.strip(b"\0 \r\n\t"), forbid_dtd=True)
-    except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
-        raise MalformedError(f"XMP cannot be parsed: {error}") from error
     found: dict[tuple[str, str], str] = {}
-    rdf = root if root.tag == f"{_RDF}RDF" else root.find(f"{_RDF}RDF")
-    for description in [] if rdf is None else rdf.findall(f"{_RDF}Description"):
+    for description in _descriptions(packet):
         for name, value in description.attrib.items():
             found.setdefault(_split(name), value.strip())
         for child in description:
@@ -47,6 +44,32 @@ def read_properties(packet: bytes) -> dict[tuple[str, str], str]:
             if text is not None:
                 found.setdefault(_split(child.tag), text)
     return found
+
+
+def read_list(packet: bytes, space: str, name: str) -> list[str]:
+    """All items of a list property of the image, for example its keywords (dc:subject).
+
+    Raises:
+        MalformedError: not XML, or XML that uses what XMP forbids.
+    """
+    return [
+        item.text.strip()
+        for description in _descriptions(packet)
+        for item in description.findall(f"{{{space}}}{name}/*/{_RDF}li")
+        if item.text
+    ]
+
+
+def _descriptions(packet: bytes) -> Iterator[Element]:
+    """The top-level descriptions of a packet."""
+    if len(packet) > MAX_XMP_BYTES:
+        raise MalformedError(f"XMP of {len(packet)} bytes; at most {MAX_XMP_BYTES} are read")
+    try:
+        root = fromstring(packet.strip(b"\0 \r\n\t"), forbid_dtd=True)
+    except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
+        raise MalformedError(f"XMP cannot be parsed: {error}") from error
+    rdf = root if root.tag == f"{_RDF}RDF" else root.find(f"{_RDF}RDF")
+    yield from [] if rdf is None else rdf.findall(f"{_RDF}Description")
 
 
 def _split(name: str) -> tuple[str, str]:

@@ -10,6 +10,7 @@ import binascii
 import zlib
 
 from madaudit.detectors.provenance.containers.base import Block, Container
+from madaudit.detectors.provenance.photoshop import iptc_resource
 from madaudit.errors import MalformedError
 from madaudit.limits import MAX_BLOCK_BYTES, MAX_PARTS, MAX_TEXT_BYTES
 
@@ -115,6 +116,8 @@ def _text_block(kind: bytes, keyword: str, where: str, text: bytes) -> Block:
             return Block("exif", where, profile.removeprefix(b"Exif\0\0"))
         if profile is not None and name == "xmp":
             return Block("xmp", where, profile)
+        if profile is not None and name in ("iptc", "8bim"):
+            return Block("iptc", where, iptc_resource(profile) or profile)
     # The standard says Latin-1 for tEXt and zTXt; Stable Diffusion tools write UTF-8 into them.
     try:
         value = text.decode("utf-8")

@@ -9,10 +9,14 @@ from madaudit.detectors.provenance.xmp import IPTC_EXT, XMP_BASIC, read_properti
 from madaudit.errors import MalformedError
 from madaudit.limits import MAX_XMP_BYTES
 from tests.detectors.image_building import (
+    IPTC_CAPTURE,
     IPTC_SYNTHETIC,
     avif,
     detect,
+    iim,
+    image_resource,
     itxt_chunk,
+    jpeg_with_iim,
     jpeg_with_xmp,
     png,
     raw_profile_chunk,
@@ -118,3 +122,65 @@ def test_xml_without_rdf_has_no_properties():
 def test_deeply_nested_xml_is_read():
     deep = b"<a>" * 50_000 + b"</a>" * 50_000
     assert read_properties(deep) == {}
+
+
+_CREDITS = [
+    ("Made with Google AI", "Google AI", "synthetic"),
+    ("Edited with Google AI", "Google AI", "composite"),
+    ("edited with google ai ", "Google AI", "composite"),
+    ("Imagined with AI", "Meta AI", "synthetic"),
+    ("Apple Photos Clean Up", "Apple Photos", "composite"),
+]
+
+
+def _with_credit(text: str, more: str = "") -> bytes:
+    return xmp_packet(f"<photoshop:Credit>{text}</photoshop:Credit>{more}")
+
+
+@pytest.mark.parametrize(("text", "tool", "label"), _CREDITS)
+def test_a_known_credit_is_a_claim_in_xmp_and_in_iim(text, tool, label):
+    images = {
+        "JPEG APP1 XMP Credit": jpeg_with_xmp(_with_credit(text)),
+        "JPEG APP13 IPTC Credit": jpeg_with_iim(iim((2, 110, text.encode()))),
+        "PNG zTXt Raw profile type iptc Credit": png(
+            raw_profile_chunk("iptc", image_resource(0x0404, iim((2, 110, text.encode()))))
+        ),
+        "PNG zTXt Raw profile type 8bim Credit": png(
+            raw_profile_chunk("8bim", iim((2, 110, text.encode())))
+        ),
+    }
+    for field, image in images.items():
+        detail = detect("iptc", image).detail
+        assert (detail.tool, detail.label, detail.field) == (tool, label, field)
+
+
+@pytest.mark.parametrize(
+    "text", ["Getty Images", "Not made with Google AI", "Reimagined with AI", "Made with AI", ""]
+)
+def test_another_credit_is_absent(text):
+    assert detect("iptc", jpeg_with_xmp(_with_credit(text))).state == "absent"
+    assert detect("iptc", jpeg_with_iim(iim((2, 110, text.encode())))).state == "absent"
+
+
+def test_a_known_credit_elsewhere_is_absent():
+    image = jpeg_with_iim(iim((2, 120, b"Made with Google AI"), (2, 25, b"Imagined with AI")))
+    assert detect("iptc", image).state == "absent"
+
+
+def test_a_credit_names_the_tool_of_a_source_type():
+    more = f"<{_ELEMENT}>{IPTC_SYNTHETIC}</{_ELEMENT}>"
+    detail = detect("iptc", jpeg_with_xmp(_with_credit("Made with Google AI", more))).detail
+    assert (detail.tool, detail.message) == ("Google AI", "trainedAlgorithmicMedia")
+
+
+def test_a_cameras_source_type_gives_way_to_an_editors_credit():
+    more = f"<{_ELEMENT}>{IPTC_CAPTURE}</{_ELEMENT}>"
+    detail = detect("iptc", jpeg_with_xmp(_with_credit("Edited with Google AI", more))).detail
+    assert (detail.tool, detail.label) == ("Google AI", "composite")
+
+
+def test_the_ai_system_used_is_a_claim():
+    packet = xmp_packet("<Iptc4xmpExt:AISystemUsed>Bing Image Creator</Iptc4xmpExt:AISystemUsed>")
+    detail = detect("iptc", jpeg_with_xmp(packet)).detail
+    assert (detail.tool, detail.label) == ("Bing Image Creator", "synthetic")
+    assert detail.field == "JPEG APP1 XMP AISystemUsed"
