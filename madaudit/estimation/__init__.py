@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from madaudit.estimation.counts import Histograms
 from madaudit.estimation.floor import Floor, estimate_floor
+from madaudit.estimation.labels import LabelChecks, allocate, labels_needed
 from madaudit.estimation.prevalence import Estimate, estimate_prevalence, estimate_tiers
 from madaudit.estimation.sketch import ScoreSketch
 from madaudit.estimation.tally import MarkTally
@@ -13,10 +14,13 @@ __all__ = [
     "Estimate",
     "Floor",
     "Histograms",
+    "LabelChecks",
     "MarkTally",
     "ScoreSketch",
     "Settings",
+    "allocate",
     "estimate_floor",
     "estimate_prevalence",
     "estimate_tiers",
+    "labels_needed",
 ]

@@ -212,7 +212,9 @@ def _assumptions(tier: Tier, histograms: Histograms, settings: Settings) -> tupl
             ),
         ),
         "adjudicated": (
-            "labels are right",
+            "labellers err as often as in their blind checks"
+            if settings.checks
+            else "labels are right",
             "labelled samples were drawn at random from the target, or within its score bins",
         ),
     }

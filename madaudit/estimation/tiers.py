@@ -17,6 +17,7 @@ from scipy.stats import chi2
 from madaudit.estimation.counts import Floats, Histograms, coarse_groups, label_groups
 from madaudit.estimation.detectable import least_prevalence
 from madaudit.estimation.intervals import bootstrap_intervals, find_intervals
+from madaudit.estimation.labels import LabelChecks, corrected_interval
 from madaudit.estimation.likelihood import Evidence, solve
 from madaudit.types import Interval
 
@@ -43,6 +44,7 @@ class Settings:
         n_generators: from which `least_detected` was measured; 0 for an assumed one.
         may_simulate: simulate the statistic where counts are too small for χ².
         seed: of the simulation.
+        checks: blind checks of the labellers; without them labels are taken to be right.
     """
 
     level: float = 0.95
@@ -50,6 +52,7 @@ class Settings:
     n_generators: int = 0
     may_simulate: bool = True
     seed: int = 0
+    checks: LabelChecks | None = None
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,9 @@ def adjudicated(histograms: Histograms, settings: Settings) -> Interval | None:
         return None
     coarse = histograms.grouped(label_groups(histograms))
     evidence = label_evidence(coarse)
+    if settings.checks:
+        corrected = corrected_interval(evidence, settings.checks, level=settings.level)
+        return widened(corrected, histograms.missing_share)
     positives = min(float(coarse.gold_real.sum()), float(coarse.gold_synthetic.sum()))
     found, _ = _interval(evidence, settings, is_few=positives < _FEW_POSITIVES)
     # A bin without labels is flat in the likelihood; for the point it goes with its neighbour.
