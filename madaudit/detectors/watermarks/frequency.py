@@ -16,10 +16,11 @@ from madaudit import registry
 from madaudit.detectors.base import Batch, Detector, Kind, Pixels, Tier
 from madaudit.detectors.watermarks.pixels import messages as known
 from madaudit.detectors.watermarks.pixels.blocks import METHODS
-from madaudit.detectors.watermarks.pixels.codec import MIN_PIXELS
+from madaudit.detectors.watermarks.pixels.codec import MIN_PIXELS, block_plane
 from madaudit.detectors.watermarks.pixels.p_values import charged, score
 from madaudit.detectors.watermarks.pixels.reading import Fit
 from madaudit.detectors.watermarks.pixels.search import SEARCHES, Search, search
+from madaudit.detectors.watermarks.pixels.yuv import Plane
 from madaudit.errors import OptionError
 from madaudit.types import MISSING, UNOBSERVABLE, Detail, Evidence
 
@@ -70,10 +71,11 @@ class FrequencyWatermark(Detector):
             sample = batch.looks[index].sample
             has_no_image = sample.image is None and sample.status == "ok"
             return UNOBSERVABLE if has_no_image else MISSING
-        why = _why_unobservable(pixels)
+        plane = block_plane(pixels)
+        why = why_unobservable(pixels, plane)
         if why is None:
-            catalogue = known.load(self.messages)
-            fit = search(pixels, catalogue.messages, METHODS[self.method], self.search)
+            messages = known.load(self.messages).messages
+            fit = search(pixels, plane, messages, METHODS[self.method], self.search)
             if fit is not None:
                 return self._judge(fit)
             why = "it has fewer blocks of 8 × 8 pixels than any message has bits"
@@ -105,16 +107,18 @@ class FrequencyWatermark(Detector):
         return Evidence("present" if is_present else "absent", score(p_value), detail)
 
 
-def _why_unobservable(pixels: Pixels) -> str | None:
-    """Why an image cannot carry a mark, or None where it can."""
+def why_unobservable(pixels: Pixels, plane: Plane) -> str | None:
+    """Why an image cannot carry a mark, or None where it can.
+
+    Args:
+        pixels: uint8 RGB.
+        plane: its blue differences.
+    """
     height, width = pixels.shape[:2]
     if height * width < MIN_PIXELS:
         return f"{width} × {height} pixels are fewer than the {MIN_PIXELS} that a mark needs"
-    corner = pixels[0, 0]
-    if np.array_equal(pixels, np.broadcast_to(corner, pixels.shape)):
-        return "it is of one colour"
-    if np.array_equal(pixels[..., 0], pixels[..., 1]) and np.array_equal(
-        pixels[..., 1], pixels[..., 2]
-    ):
-        return "it is grey, and the mark stands in colour"
+    if plane.size and plane.min() == plane.max():
+        is_grey = np.ptp(pixels, axis=-1).max() == 0
+        what = "grey, and the mark stands in colour" if is_grey else "of one tint"
+        return f"it is {what}"
     return None

@@ -27,7 +27,9 @@ BLOCK_PX = 8
 # Sums of 2 × 2 pixels are twice the average, so a step is 72 of them.
 _PHASE_OF_SUM: Floats = (np.arange(4 * 255 + 1) % (2 * STEP)) / (2 * STEP)
 _NEAR = 1e-6
-_ROUNDS = 4
+_ROUNDS = 3
+# Matrices whose values are found at a time, so that they stay in the processor's cache.
+_AT_A_TIME = 2048
 
 
 class BlockMethod(ABC):
@@ -115,10 +117,8 @@ class LargestSingularValue(BlockMethod):
         pairs = np.add(plane[0::2], plane[1::2], dtype=np.uint16)
         halves = (pairs[:, 0::2] + pairs[:, 1::2]).astype(np.float64) / 2
         places = halves.reshape(rows, 4, columns, 4).transpose(1, 3, 0, 2).reshape(4, 4, -1)
-        largest, is_close = _largest_singular_values(np.ascontiguousarray(places))
-        if not is_close.all():
-            slow = places[:, :, ~is_close].transpose(2, 0, 1)
-            largest[~is_close] = np.linalg.svd(slow, compute_uv=False)[:, 0]
+        parts = np.array_split(places, max(1, places.shape[2] // _AT_A_TIME), axis=2)
+        largest = np.concatenate([_largest_singular_values(part) for part in parts])
         return np.asarray((largest % STEP / STEP).reshape(rows, columns))
 
     def exact_phases(self, pixels: Plane) -> Floats:
@@ -134,30 +134,33 @@ class LargestSingularValue(BlockMethod):
         return inverse_dct(np.matmul(u, np.matmul(diagonal, v)))
 
 
-def _largest_singular_values(m: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """Largest singular value of each matrix, and whether it is known to 1e-9.
+def _largest_singular_values(m: Floats) -> Floats:
+    """Largest singular value of each matrix, to 1e-9.
 
     By power iteration on MᵀM: the averages lie near 256, so the first value is far larger than
     the others and a few rounds do. The Rayleigh quotient's error is at most r² over the gap, r the
-    residual and the gap taken from the trace.
+    residual and the gap taken from the trace; where that is not small, LAPACK is asked.
 
     Args:
         m: (4, 4, n).
     """
+    m = np.ascontiguousarray(m)
     gram = np.einsum("kin,kjn->ijn", m, m)
     vector = gram.sum(axis=1)
     for _ in range(_ROUNDS):
-        vector /= np.abs(vector).max(axis=0) + 1e-300
+        vector /= vector.max(axis=0) + 1e-300
         vector = np.einsum("ijn,jn->in", gram, vector)
     vector /= np.sqrt((vector**2).sum(axis=0)) + 1e-300
     image = np.einsum("ijn,jn->in", gram, vector)
     largest = (vector * image).sum(axis=0)
     residual_squared = ((image - largest * vector) ** 2).sum(axis=0)
-    others = np.trace(gram) - largest
-    gap = largest - others
-    value = np.sqrt(np.maximum(largest, 0.0))
-    is_close = (gap > 0) & (residual_squared < 1e-9 * gap * value)
-    return value, is_close
+    gap = 2 * largest - np.trace(gram)
+    values = np.sqrt(np.maximum(largest, 0.0))
+    is_far = (gap <= 0) | (residual_squared >= 1e-9 * gap * values)
+    if is_far.any():
+        slow = m[:, :, is_far].transpose(2, 0, 1)
+        values[is_far] = np.linalg.svd(slow, compute_uv=False)[:, 0]
+    return np.asarray(values)
 
 
 METHODS: dict[str, BlockMethod] = {

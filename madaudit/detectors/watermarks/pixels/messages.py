@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from typing import Any, cast
 
@@ -38,6 +38,9 @@ class Null:
     correlation: float = 0.0
 
 
+_FAIR = Null()
+
+
 @dataclass(frozen=True)
 class Message:
     """A message that a tool writes.
@@ -62,13 +65,18 @@ class Message:
     def n_bits(self) -> int:
         return len(self.digits)
 
+    @cached_property
     def bits(self) -> Bits:
         return message_bits([int(digit) for digit in self.digits])
 
     def tail(self, method: str) -> tuple[float, ...]:
         """P(at least k bits match) on an image without the mark, k = 0 … n."""
-        null = dict(self.nulls).get(method, Null())
+        null = self._null_of.get(method, _FAIR)
         return tail(self.n_bits, null.mean, null.correlation)
+
+    @cached_property
+    def _null_of(self) -> dict[str, Null]:
+        return dict(self.nulls)
 
 
 @dataclass(frozen=True)

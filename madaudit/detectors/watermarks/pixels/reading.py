@@ -66,7 +66,7 @@ def best_fit(blocks: Floats, messages: Sequence[Message], method: str) -> Fit | 
             continue
         if message.n_bits not in bits_by_length:
             bits_by_length[message.n_bits] = folded(blocks, message.n_bits) > 0
-        n_agree = int((bits_by_length[message.n_bits] == message.bits()).sum())
+        n_agree = int((bits_by_length[message.n_bits] == message.bits).sum())
         fits.append((message.tail(method)[n_agree], n_agree, message))
     if not fits:
         return None

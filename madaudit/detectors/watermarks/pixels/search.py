@@ -22,7 +22,7 @@ from madaudit.detectors.watermarks.pixels.blocks import BLOCK_PX, BlockMethod
 from madaudit.detectors.watermarks.pixels.codec import MIN_PIXELS, block_plane
 from madaudit.detectors.watermarks.pixels.messages import Message
 from madaudit.detectors.watermarks.pixels.reading import Fit, Floats, best_fit, softness
-from madaudit.detectors.watermarks.pixels.yuv import Pixels
+from madaudit.detectors.watermarks.pixels.yuv import Pixels, Plane
 
 Search = Literal["none", "offsets", "sizes", "both"]
 SEARCHES: tuple[Search, ...] = get_args(Search)
@@ -45,12 +45,13 @@ class Position(NamedTuple):
 
 
 def search(
-    image: Pixels, messages: Sequence[Message], method: BlockMethod, reach: Search
+    image: Pixels, plane: Plane, messages: Sequence[Message], method: BlockMethod, reach: Search
 ) -> Fit | None:
     """The best fit over all positions within reach, with their number.
 
     Args:
         image: uint8 RGB of at least MIN_PIXELS.
+        plane: its blue differences, as `block_plane` gives them.
         messages: to look for.
         method: how a bit stands in a block.
         reach: which positions are tried.
@@ -60,7 +61,7 @@ def search(
     """
     fits = [
         found
-        for position in _positions(image, method, reach)
+        for position in _positions(image, plane, method, reach)
         if (found := _fit(position, messages, method.name)) is not None
     ]
     if not fits:
@@ -69,8 +70,10 @@ def search(
     return best._replace(hypotheses=sum(fit.hypotheses for fit in fits))
 
 
-def _positions(image: Pixels, method: BlockMethod, reach: Search) -> Iterator[Position]:
-    yield Position(softness(block_plane(image), method), "")
+def _positions(
+    image: Pixels, plane: Plane, method: BlockMethod, reach: Search
+) -> Iterator[Position]:
+    yield Position(softness(plane, method), "")
     if reach in ("offsets", "both"):
         for top in range(BLOCK_PX):
             for left in range(BLOCK_PX):
@@ -119,7 +122,7 @@ def _best_shift(blocks: Floats, message: Message, method: str, stride: int) -> F
     numbers = (rows * stride + columns) % message.n_bits
     sums = np.bincount(numbers.ravel(), weights=blocks.ravel(), minlength=message.n_bits)
     read = np.where(sums > 0, 1.0, -1.0)
-    wanted: npt.NDArray[np.float64] = np.where(message.bits(), 1.0, -1.0)
+    wanted: npt.NDArray[np.float64] = np.where(message.bits, 1.0, -1.0)
     # Circular correlation: agreements minus disagreements at every shift.
     spectrum = np.conj(np.fft.rfft(read)) * np.fft.rfft(wanted)
     margins = np.rint(np.fft.irfft(spectrum, message.n_bits))
