@@ -43,8 +43,15 @@ def _describe(name: str) -> dict[str, Any]:
         "available": why is None,
         "why": why,
         "verified": detector.verified,
-        "weights": None,
+        "weights": getattr(detector, "weights_source", None),
     }
+
+
+def _about(item: dict[str, Any]) -> str | None:
+    """What a detector is; None for a plug-in that cannot be loaded."""
+    if item["kind"] is None:
+        return None
+    return f"{item['kind']}, needs {item['tier']}; {item['verified']}"
 
 
 @click.command("detectors")
@@ -63,6 +70,6 @@ def command(as_json: bool, quiet: bool, verbose: bool) -> int:
         return 0
     for item in result.detectors:
         mark = click.style("✓", fg="green") if item["available"] else click.style("✗", fg="red")
-        about = item["why"] or f"{item['kind']}, needs {item['tier']}; {item['verified']}"
+        about = "; ".join(filter(None, (_about(item), item["why"])))
         click.echo(f"{mark} {item['name']:<14} {about}")
     return 0

@@ -22,6 +22,9 @@ DETECTORS: dict[str, str] = {
     "dwt_dct_svd": "madaudit.detectors.watermarks.dwt_dct_svd:DwtDctSvd",
     "exif_software": f"{_MARKS}.exif_software:ExifSoftware",
     "iptc": f"{_MARKS}.iptc:IPTC",
+    "rivagan": "madaudit.detectors.watermarks.rivagan:RivaGan",
+    "stable_signature": "madaudit.detectors.watermarks.stable_signature:StableSignature",
+    "trustmark": "madaudit.detectors.watermarks.trustmark:TrustMark",
 }
 # What a scan runs unless told otherwise: all marks that need no pixels.
 DEFAULTS = ("a1111", "c2pa", "comfyui", "exif_software", "iptc")

@@ -28,6 +28,13 @@ def test_a_detector_says_what_it_was_verified_on():
     assert "one-sided, needs headers; verified on" in out
 
 
+def test_a_detector_that_cannot_run_still_says_what_it_was_verified_on():
+    (line,) = [line for line in invoke("detectors").out.splitlines() if " trustmark " in line]
+    assert line.startswith("✗")
+    assert "unverified: adobe/trustmark" in line
+    assert "it needs weights, and none are downloaded" in line
+
+
 def test_a_detector_without_its_package_is_listed_with_what_to_install(monkeypatch):
     def build(name):
         raise MissingExtraError(f"run {name}", package="torch", extra="clip")

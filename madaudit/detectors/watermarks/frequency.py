@@ -17,12 +17,16 @@ from madaudit.detectors.base import Batch, Detector, Kind, Pixels, Tier
 from madaudit.detectors.watermarks.pixels import messages as known
 from madaudit.detectors.watermarks.pixels.blocks import METHODS
 from madaudit.detectors.watermarks.pixels.codec import MIN_PIXELS, block_plane
-from madaudit.detectors.watermarks.pixels.p_values import charged, score
-from madaudit.detectors.watermarks.pixels.reading import Fit
+from madaudit.detectors.watermarks.pixels.judging import (
+    evidence_of,
+    require_threshold,
+    unobservable,
+    without_pixels,
+)
 from madaudit.detectors.watermarks.pixels.search import SEARCHES, Search, search
 from madaudit.detectors.watermarks.pixels.yuv import Plane
 from madaudit.errors import OptionError
-from madaudit.types import MISSING, UNOBSERVABLE, Detail, Evidence
+from madaudit.types import Evidence
 
 
 @dataclass(frozen=True)
@@ -48,10 +52,7 @@ class FrequencyWatermark(Detector):
     method: ClassVar[str]
 
     def __post_init__(self) -> None:
-        if not 0 < self.threshold < 1:
-            raise OptionError(
-                f"{self.name}.threshold is {self.threshold}; allowed: above 0 and below 1"
-            )
+        require_threshold(self.name, self.threshold)
         if self.search not in SEARCHES:
             raise OptionError(
                 f"{self.name}.search {self.search!r} does not exist"
@@ -68,43 +69,22 @@ class FrequencyWatermark(Detector):
     def _evidence(self, batch: Batch, index: int) -> Evidence:
         pixels = batch.pixels(index)
         if pixels is None:
-            sample = batch.looks[index].sample
-            has_no_image = sample.image is None and sample.status == "ok"
-            return UNOBSERVABLE if has_no_image else MISSING
+            return without_pixels(batch.looks[index].sample)
         plane = block_plane(pixels)
         why = why_unobservable(pixels, plane)
         if why is None:
-            messages = known.load(self.messages).messages
+            messages = known.load(self.messages).wanted_by(self.name)
             fit = search(pixels, plane, messages, METHODS[self.method], self.search)
             if fit is not None:
-                return self._judge(fit)
+                # Both methods are charged to each: whoever runs both reads whichever answers.
+                return evidence_of(
+                    fit,
+                    threshold=self.threshold,
+                    hypotheses=fit.hypotheses * len(METHODS),
+                    field="blue-difference plane",
+                )
             why = "it has fewer blocks of 8 × 8 pixels than any message has bits"
-        return UNOBSERVABLE._replace(detail=Detail(f"no mark could be seen: {why}"))
-
-    def _judge(self, fit: Fit) -> Evidence:
-        # Both methods are charged to each, since whoever runs both reads whichever answers.
-        hypotheses = fit.hypotheses * len(METHODS)
-        p_value = charged(fit.p_value, hypotheses)
-        is_present = p_value <= self.threshold
-        message = fit.message
-        bits = f"{fit.n_agree} of {message.n_bits} bits"
-        chance = f"p = {p_value:.1e} after {hypotheses} hypotheses"
-        where = f" ({fit.where})" if fit.where else ""
-        if is_present:
-            says = f"{message.tool}'s watermark {message.name!r}: {bits}, {chance}{where}"
-        else:
-            says = f"no known watermark: nearest is {message.name!r} with {bits}, {chance}{where}"
-        detail = Detail(
-            says,
-            label=message.label if is_present else None,
-            tool=message.tool if is_present else None,
-            field="blue-difference plane",
-            message=message.name,
-            bit_agreement=fit.n_agree / message.n_bits,
-            p_value=p_value,
-            hypotheses=hypotheses,
-        )
-        return Evidence("present" if is_present else "absent", score(p_value), detail)
+        return unobservable(why)
 
 
 def why_unobservable(pixels: Pixels, plane: Plane) -> str | None:

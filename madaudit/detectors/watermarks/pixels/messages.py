@@ -21,7 +21,7 @@ from madaudit.errors import OptionError
 from madaudit.limits import MAX_MESSAGE_BITS
 from madaudit.types import LABELS, Label
 
-_KEYS = frozenset({"name", "text", "bits", "tool", "label", "source", "null"})
+_KEYS = frozenset({"name", "text", "bits", "tool", "label", "source", "null", "checks"})
 _NULL_KEYS = frozenset({"mean", "correlation"})
 
 
@@ -38,6 +38,7 @@ class Null:
     correlation: float = 0.0
 
 
+FREQUENCY_CHECKS = ("dwt_dct", "dwt_dct_svd")
 _FAIR = Null()
 
 
@@ -51,7 +52,8 @@ class Message:
         tool: who writes it.
         label: what it says of an image.
         source: where that was read.
-        nulls: method to what photos answer; the binomial where none was measured.
+        checks: detectors that look for it.
+        nulls: detector to what photos answer; the binomial where none was measured.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Message:
     tool: str
     label: Label
     source: str
+    checks: tuple[str, ...] = FREQUENCY_CHECKS
     nulls: tuple[tuple[str, Null], ...] = ()
 
     @property
@@ -69,9 +72,9 @@ class Message:
     def bits(self) -> Bits:
         return message_bits([int(digit) for digit in self.digits])
 
-    def tail(self, method: str) -> tuple[float, ...]:
+    def tail(self, check: str) -> tuple[float, ...]:
         """P(at least k bits match) on an image without the mark, k = 0 … n."""
-        null = self._null_of.get(method, _FAIR)
+        null = self._null_of.get(check, _FAIR)
         return tail(self.n_bits, null.mean, null.correlation)
 
     @cached_property
@@ -85,6 +88,10 @@ class Catalogue:
 
     messages: tuple[Message, ...]
     digest: str
+
+    def wanted_by(self, check: str) -> tuple[Message, ...]:
+        """Messages that a detector looks for."""
+        return tuple(message for message in self.messages if check in message.checks)
 
 
 @cache
@@ -151,6 +158,7 @@ def _message(file: str, entry: dict[str, Any]) -> Message:
         entry["tool"],
         cast(Label, label),
         entry["source"],
+        _checks(where, entry.get("checks", list(FREQUENCY_CHECKS))),
         _nulls(where, entry.get("null", {})),
     )
 
@@ -167,6 +175,12 @@ def _digits(where: str, entry: dict[str, Any]) -> str:
             f"{where}: {len(digits)} bits; allowed: 1 to {MAX_MESSAGE_BITS} of 0 and 1"
         )
     return digits
+
+
+def _checks(where: str, given: Any) -> tuple[str, ...]:
+    if not isinstance(given, list) or not given or not all(isinstance(c, str) for c in given):
+        raise OptionError(f"{where}: checks is {given!r}; allowed: a list of detectors' names")
+    return tuple(given)
 
 
 def _nulls(where: str, given: Any) -> tuple[tuple[str, Null], ...]:

@@ -22,6 +22,7 @@ def test_the_built_in_messages_have_the_published_lengths():
         "SDXL": 48,
         "FLUX": 46,
         "InvokeAI": 64,
+        "StableSignature-SD2": 48,
     }
     assert all(message.source for message in load().messages)
 
@@ -61,6 +62,7 @@ def test_a_users_null_is_charged(tmp_path):
         (MINE.replace('source = "here"\n', ""), "source must be given"),
         (MINE + 'label = "fake"\n', "allowed: synthetic, composite, real"),
         (MINE.replace("mine", "SDV2"), "two messages are named 'SDV2'"),
+        (MINE + "checks = 'dwt_dct'\n", "allowed: a list of detectors' names"),
         (MINE + "null = 3\n", "one table for each method"),
         (MINE + "[message.null]\ndwt_dct = {mean = 1.5}\n", "allowed: mean in"),
     ],
