@@ -86,6 +86,8 @@ MAX_TAG_BYTES = 1 << 23
 MAX_XMP_BYTES = 1 << 22
 # Blocks of a Photoshop file are of a few dozen kinds, each there once.
 MAX_IMAGE_RESOURCES = 1000
+# A picture desk writes some dozens, keywords included.
+MAX_IIM_DATASETS = 2000
 # The deepest of 51 genuine stores nests 6 deep.
 MAX_CBOR_DEPTH = 32
 # Of one assertion; the longest of 51 genuine stores has 103.

@@ -24,6 +24,7 @@ from urllib.parse import parse_qsl, urlencode
 import pyarrow as pa
 
 from madaudit.errors import InputError, MissingExtraError, ShardError
+from madaudit.limits import MAX_IMAGE_BYTES
 from madaudit.shards import files
 from madaudit.shards.base import OpenShard, Reader
 from madaudit.shards.columns import recognise
@@ -32,7 +33,6 @@ from madaudit.shards.metadata import OpenMetadata
 from madaudit.shards.parquet import OpenImages
 from madaudit.shards.table_shard import OpenTable
 from madaudit.shards.tables import Stretch, Table, in_words
-from madaudit.shards.tar import MAX_IMAGE_BYTES
 from madaudit.types import Shard
 
 PREFIX = "hf:"

@@ -5,19 +5,19 @@ Source: IPTC-NAA Information Interchange Model 4.2, 1.5 (datasets) and 5.1 (code
 
 from __future__ import annotations
 
+from madaudit.limits import MAX_IIM_DATASETS
+
 KEYWORDS = (2, 25)
 CREDIT = (2, 110)
 _CHARACTER_SET = (1, 90)
 _UTF8 = b"\x1b%G"
-# A picture desk writes some dozens, keywords included.
-_MAX_DATASETS = 2000
 
 
 def read_datasets(data: bytes) -> dict[tuple[int, int], list[str]]:
     """Texts by (record, dataset); what stands behind a broken dataset is left out."""
     raw: list[tuple[tuple[int, int], bytes]] = []
     at = 0
-    while at + 5 <= len(data) and data[at] == 0x1C and len(raw) < _MAX_DATASETS:
+    while at + 5 <= len(data) and data[at] == 0x1C and len(raw) < MAX_IIM_DATASETS:
         name = (data[at + 1], data[at + 2])
         length = int.from_bytes(data[at + 3 : at + 5], "big")
         at += 5

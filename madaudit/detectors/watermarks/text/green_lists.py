@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from madaudit.detectors.watermarks.text.torch_random import MAX_PLACES, Stream
+from madaudit.detectors.watermarks.text.torch_random import PLACES_DRAWN_BY_32_BITS, Stream
 from madaudit.errors import OptionError
 
 # Lists of this many contexts are kept: common words come again. 50 KB each at 50,000 tokens.
@@ -36,9 +36,10 @@ class GreenLists:
     legacy: bool = False
 
     def __post_init__(self) -> None:
-        if not 2 <= self.vocabulary < MAX_PLACES:
+        if not 2 <= self.vocabulary < PLACES_DRAWN_BY_32_BITS:
             raise OptionError(
-                f"vocabulary is {self.vocabulary}; it must lie between 2 and {MAX_PLACES:,}"
+                f"vocabulary is {self.vocabulary}; it must lie between 2 and "
+                f"{PLACES_DRAWN_BY_32_BITS:,}"
             )
         if not (0 < self.gamma < 1 and 0 < self.n_green < self.vocabulary):
             raise OptionError(

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 # Above it, torch draws 64 bits a place.
-MAX_PLACES = (2**32 - 1) // 20
+PLACES_DRAWN_BY_32_BITS = (2**32 - 1) // 20
 _RANDOM = np.random.RandomState  # the legacy generator, whose stream is fixed for good
 
 
