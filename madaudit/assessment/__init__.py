@@ -1,0 +1,1 @@
+"""What contamination means: harm, risk, and where to cut; numbers in, numbers out."""

@@ -1,0 +1,296 @@
+"""A loop's trajectory, from the exact moments or from replicates, and where it ends."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import digamma
+
+from madaudit.simulation.gaussian import moments_by_generation
+from madaudit.simulation.limits import Limit, limit_of
+from madaudit.simulation.loop import LoopSpec, require_number, require_samples
+from madaudit.simulation.monte_carlo import Replicates, simulate_replicates
+from madaudit.simulation.wasserstein import (
+    Moments,
+    effective_dimension,
+    effective_samples,
+    relative_spread,
+    relative_w2_squared,
+)
+
+# Spread γ above which the closed form of E W2² is off by more than about a percent.
+WIDE_SPREAD = 0.1
+# Distance from the fixed point, as a share of the first one, that counts as converged.
+CONVERGED = 0.01
+
+
+@dataclass(frozen=True)
+class TraceRow:
+    """One generation.
+
+    Attributes:
+        generation: 0 is the first model.
+        w2_squared: E W2² from the real distribution, in squared units of the data.
+        mean_error: E‖μ_t − μ_0‖².
+        variance_ratio: E tr Σ_t / tr Σ0; stays 1 in a fully synthetic loop at λ = 1, so read
+            `typical_variance` there.
+        typical_variance: exp(E ln(det Σ_t / det Σ0) / d), what a single run has; 0 where Σ_t is
+            singular.
+        log_det_ratio: E ln(det Σ_t / det Σ0); −∞ where Σ_t is singular.
+        spread: γ, relative variance of the eigenvalues; above .1 w2_squared is approximate
+            (exact trace) or None (Monte Carlo, which needs no such number).
+        w2_error: standard error of w2_squared; None in an exact trace.
+        seed: of the replicates; None in an exact trace.
+    """
+
+    generation: int
+    w2_squared: float
+    mean_error: float
+    variance_ratio: float
+    typical_variance: float
+    log_det_ratio: float
+    spread: float | None = None
+    w2_error: float | None = None
+    seed: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        optional = ("spread", "w2_error", "seed")
+        return {
+            name: _finite(value)
+            for name, value in values.items()
+            if value is not None or name not in optional
+        }
+
+
+@dataclass(frozen=True)
+class FixedPoint:
+    """Where the loop ends.
+
+    Attributes:
+        w2_squared, mean_error, variance_ratio: as in `TraceRow`; ∞ where the mean drifts for ever.
+        contraction: factor on the distance from it in a generation; 1 where there is none.
+        generations_to_converge: until a hundredth of the distance is left; None for never.
+        is_closed: False for a limit that is no fixed point in closed form.
+        note: which kind of limit it is.
+    """
+
+    w2_squared: float
+    mean_error: float
+    variance_ratio: float
+    contraction: float
+    generations_to_converge: int | None
+    is_closed: bool
+    note: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return {field.name: _finite(getattr(self, field.name)) for field in fields(self)}
+
+
+@dataclass(frozen=True)
+class LoopTrace:
+    """What a loop does, generation by generation.
+
+    Attributes:
+        spec: the loop.
+        method: "exact" or "monte carlo".
+        rows: by seed, then by generation.
+        fixed_point: where it ends.
+        n_effective: real samples that alone would be as good as the loop's limit (the paper's
+            n_e); ∞ where the loop makes no error.
+        n_effective_ratio: the same over the loop's own real samples.
+        flags: what a reader must know before using the numbers.
+    """
+
+    spec: LoopSpec
+    method: Literal["exact", "monte carlo"]
+    rows: tuple[TraceRow, ...]
+    fixed_point: FixedPoint
+    n_effective: float
+    n_effective_ratio: float
+    flags: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form; a number that is infinite or undefined is null."""
+        return {
+            "family": "gaussian",
+            "method": self.method,
+            "loop": spec_to_dict(self.spec),
+            "trace": [row.to_dict() for row in self.rows],
+            "fixed_point": self.fixed_point.to_dict(),
+            "n_effective": _finite(self.n_effective),
+            "n_effective_ratio": _finite(self.n_effective_ratio),
+            "flags": list(self.flags),
+        }
+
+
+def spec_to_dict(spec: LoopSpec) -> dict[str, Any]:
+    """A loop's own options as JSON values."""
+    result = {}
+    for field in fields(spec):
+        value = getattr(spec, field.name)
+        if field.name == "filters":
+            items = value if isinstance(value, (list, tuple)) else [value]
+            value = [{"tpr": f.tpr, "fpr": f.fpr} for f in items if f is not None]
+        result[field.name] = list(value) if isinstance(value, (list, tuple)) else value
+    return result
+
+
+def predict(spec: LoopSpec) -> LoopTrace:
+    """What a Gaussian loop does in expectation, without sampling, at any sample number.
+
+    The mean error and the variance level are exact; E W2² is exact to second order in the spread
+    of the covariance's eigenvalues and flagged where that is not enough.
+
+    Raises:
+        OptionError: the loop has too few samples to train on.
+    """
+    require_samples(spec)
+    moments = moments_by_generation(spec)
+    d = effective_dimension(spec.eigenvalues)
+    scale = float(np.sum(spec.eigenvalues))
+    w2 = scale * relative_w2_squared(moments, d)[:, 0]
+    log_det = expected_log_det(spec, moments)
+    spread = relative_spread(moments, d)[:, 0]
+    rows = tuple(
+        TraceRow(
+            generation,
+            float(w2[generation]),
+            float(scale * moments.m[generation, 0]),
+            float(moments.s[generation, 0]),
+            math.exp(log_det[generation] / spec.dim),
+            float(log_det[generation]),
+            float(spread[generation]),
+        )
+        for generation in range(spec.generations + 1)
+    )
+    flags = []
+    if spread.max() > WIDE_SPREAD:
+        flags.append(
+            f"w2_squared is approximate: the samples are few for the dimension (spread "
+            f"{spread.max():.2g}, above {WIDE_SPREAD}); use Monte Carlo for it"
+        )
+    return _concluded(spec, "exact", rows, tuple(flags), scale, d)
+
+
+def sample_loop(spec: LoopSpec, n_replicates: int, seeds: tuple[int, ...] = (0,)) -> LoopTrace:
+    """What a Gaussian loop does, averaged over runs of it, at a cost independent of n.
+
+    Args:
+        spec: the loop.
+        n_replicates: runs for each seed.
+        seeds: one set of rows for each.
+
+    Raises:
+        OptionError: the loop has too few samples to train on, or too few runs are asked for.
+    """
+    require_samples(spec)
+    require_number("monte_carlo", n_replicates, low=2, whole=True)
+    rows: list[TraceRow] = []
+    for seed in seeds:
+        runs = simulate_replicates(spec, n_replicates, np.random.default_rng(seed))
+        rows.extend(_averaged(spec, runs, seed))
+    scale, d = float(np.sum(spec.eigenvalues)), effective_dimension(spec.eigenvalues)
+    return _concluded(spec, "monte carlo", tuple(rows), (), scale, d)
+
+
+def _averaged(spec: LoopSpec, runs: Replicates, seed: int) -> list[TraceRow]:
+    n = runs.w2_squared.shape[1]
+    error = runs.w2_squared.std(axis=1, ddof=1) / np.sqrt(n)
+    log_det = runs.log_det_ratio.mean(axis=1)
+    return [
+        TraceRow(
+            generation,
+            float(runs.w2_squared[generation].mean()),
+            float(runs.mean_error[generation].mean()),
+            float(runs.variance_ratio[generation].mean()),
+            math.exp(log_det[generation] / spec.dim),
+            float(log_det[generation]),
+            None,
+            float(error[generation]),
+            seed,
+        )
+        for generation in range(spec.generations + 1)
+    ]
+
+
+def expected_log_det(spec: LoopSpec, moments: Moments) -> npt.NDArray[np.float64]:
+    """E ln(det Σ_t / det Σ0) by generation, (generations + 1,); −∞ where Σ_t is singular.
+
+    A fully synthetic loop that replaces is exact: each generation adds d ln λ + Σ_i ψ((n − i) / 2)
+    − d ln((n − 1) / 2). Else a Wishart of the same level and spread stands in.
+
+    Source: E ln det of a Wishart, e.g. Bishop 2006, eq. B.81; docs/simulation.md §6.
+    """
+    if spec.loop == "synthetic" and spec.pool == "replace" and spec.memory == 1:
+        steps = [_log_det_of_wishart(float(spec.initial - 1), spec.dim)]
+        for t in range(1, spec.generations + 1):
+            n = round(spec.at("n_synthetic", t) * (1.0 - spec.filter_at(t).tpr))
+            bias = spec.at("bias", t)
+            shrunk = spec.dim * math.log(bias) if bias > 0 else -math.inf
+            steps.append(shrunk + _log_det_of_wishart(n - 1.0, spec.dim))
+        return np.cumsum(steps)
+    gamma = relative_spread(moments, float(spec.dim))[:, 0]
+    result = np.empty(len(gamma))
+    for generation, (g, s) in enumerate(zip(gamma, moments.s[:, 0], strict=True)):
+        degrees = (spec.dim + 1.0) / g if g > 0 else math.inf
+        level = spec.dim * math.log(s) if s > 0 else -math.inf
+        result[generation] = level + _log_det_of_wishart(degrees, spec.dim)
+    return result
+
+
+def _log_det_of_wishart(degrees: float, dim: int) -> float:
+    """E ln det (W / degrees) of a Wishart with the identity as scale; −∞ where it is singular."""
+    if degrees <= dim - 1:
+        return -math.inf
+    if degrees > 1e12 * dim:
+        return -dim * (dim + 1) / (2.0 * degrees)
+    halves = (degrees + 1.0 - np.arange(1, dim + 1)) / 2.0
+    return float(np.sum(digamma(halves) - np.log(degrees / 2.0)))
+
+
+def _concluded(
+    spec: LoopSpec,
+    method: Literal["exact", "monte carlo"],
+    rows: tuple[TraceRow, ...],
+    flags: tuple[str, ...],
+    scale: float,
+    d: float,
+) -> LoopTrace:
+    limit = limit_of(spec)
+    real = float(spec.real_alone())
+    error = float(spec.at("model_error", spec.generations))
+    n_e = float(effective_samples(relative_w2_squared(limit.moments, d) - error, d)[0])
+    if method == "monte carlo" and limit.is_closed and _has_arrived(limit, spec.generations):
+        # The mean of the last rows of all seeds has no error of a closed form in it.
+        measured = np.mean([row.w2_squared for row in rows if row.generation == spec.generations])
+        n_e = float(effective_samples(measured / scale - error, d))
+    return LoopTrace(spec, method, rows, _fixed_point(limit, scale, d), n_e, n_e / real, flags)
+
+
+def _has_arrived(limit: Limit, generations: int) -> bool:
+    return float(limit.contraction[0]) ** generations <= 2.0 * CONVERGED
+
+
+def _fixed_point(limit: Limit, scale: float, d: float) -> FixedPoint:
+    contraction = float(limit.contraction[0])
+    needed = None
+    if contraction < 1.0:
+        needed = math.ceil(math.log(CONVERGED) / math.log(contraction)) if contraction > 0 else 1
+    return FixedPoint(
+        float(scale * relative_w2_squared(limit.moments, d)[0]),
+        float(scale * limit.moments.m[0]),
+        float(limit.moments.s[0]),
+        contraction,
+        needed,
+        limit.is_closed,
+        limit.note,
+    )
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
