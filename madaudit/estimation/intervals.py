@@ -196,6 +196,9 @@ def bootstrap_intervals(
     ends = []
     for edge, share in ((0.0, found.low), (np.pi, found.high)):
         here = angle_of(share)
+        if here[0] == edge:
+            ends.append(share)
+            continue
         statistic = _drawn_statistics(evidence, here, generator, n_draws)
         wider = np.array([max(limit, float(np.quantile(statistic, level)))])
         ends.append(share_of(_crossing(likelihood, point, best, wider, edge=edge)))

@@ -1,0 +1,178 @@
+"""Real scores that differ between clean shards of one kind: the shift as a nuisance parameter.
+
+Calibration and target rarely hold the same real samples, and a coherent shift moves all bins
+together, which deflating counts cannot allow for. Clean shards show in which direction real scores
+move and how far (τ); the target's real template is then the calibration's, tilted:
+f0 exp(t φ) / Z, with a penalty t² / 2τ².
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import chi2
+
+from madaudit.errors import InputError
+from madaudit.estimation.counts import coarse_groups
+from madaudit.estimation.intervals import search
+from madaudit.estimation.likelihood import Evidence, Floats, Profile, inward_slopes, profile
+from madaudit.types import Interval
+
+_LEAST_SHARDS = 10
+_FURTHEST = 4.0
+_STEPS = 26
+_GOLDEN = (np.sqrt(5.0) - 1.0) / 2.0
+
+
+@dataclass(frozen=True, eq=False)
+class RealShift:
+    """How real scores move between clean shards.
+
+    Attributes:
+        direction: φ by bin, of variance 1 under the pooled real template (bins,).
+        spread: τ, the standard deviation of the tilt t of a new shard; 0 where shards do not
+            differ by more than chance.
+        share_explained: of what shards differ beyond chance, the share along φ, [0, 1].
+    """
+
+    direction: Floats
+    spread: float
+    share_explained: float
+
+
+def find_shift(shards: Floats) -> RealShift:
+    """The main direction of differences between clean shards.
+
+    The first principal component of (p_gb − p_b) / √p_b, in which chance is the same in every
+    direction, so that rare bins do not stand out by noise as they would in log-ratios.
+
+    Args:
+        shards: counts of known-real samples (shards, bins), of the target's kind.
+
+    Raises:
+        InputError: fewer than ten shards, or an empty one.
+    """
+    totals = shards.sum(axis=1, keepdims=True)
+    if len(shards) < _LEAST_SHARDS or (totals <= 0).any():
+        raise InputError(
+            f"cannot find how real scores shift from {len(shards)} clean shards; at least "
+            f"{_LEAST_SHARDS} are needed, none of them empty"
+        )
+    pooled = shards.sum(axis=0) / shards.sum()
+    root = np.sqrt(np.maximum(pooled, 1e-12))
+    residuals = np.where(pooled > 0, (shards / totals - pooled) / root, 0.0)
+    _, lengths, axes = np.linalg.svd(residuals, full_matrices=False)
+    direction = np.where(pooled > 0, axes[0] / root, 0.0)
+    direction -= (pooled * direction).sum()
+    direction /= np.sqrt((pooled * direction**2).sum())
+    tilts = (shards / totals) @ direction
+    by_chance = float((1.0 / totals).mean())
+    n_shards = len(shards)
+    free = np.count_nonzero(pooled) - 1
+    found = _spike(float(tilts.var(ddof=1)) / by_chance, free / (n_shards - 1))
+    variance = found * by_chance * (1.0 + 1.0 / n_shards)
+    all_chance = by_chance * free
+    beyond = float((lengths**2).sum()) / (n_shards - 1) - all_chance
+    share = float(np.clip(variance / beyond, 0.0, 1.0)) if beyond > 0 else 1.0
+    return RealShift(direction, float(np.sqrt(variance)), share)
+
+
+def _spike(variance: float, ratio: float) -> float:
+    """What stands behind the largest of many sample variances, in units of chance.
+
+    The first component is chosen for its variance, which chance alone raises to (1 + √γ)², γ being
+    bins by shards; a true excess ℓ shows as (1 + ℓ)(1 + γ/ℓ).
+
+    Source: the spiked covariance model of Johnstone; limits of Baik and Silverstein 2006.
+    """
+    if variance <= (1.0 + np.sqrt(ratio)) ** 2:
+        return 0.0
+    excess = variance - 1.0 - ratio
+    return float((excess + np.sqrt(max(excess**2 - 4.0 * ratio, 0.0))) / 2.0)
+
+
+@dataclass(frozen=True, eq=False)
+class ShiftedLikelihood:
+    """The profile likelihood with the tilt profiled out as well, of one stratum.
+
+    Attributes:
+        real, synthetic, target: counts (bins,).
+        shift: of the real template, its direction in these bins.
+    """
+
+    real: Floats
+    synthetic: Floats
+    target: Floats
+    shift: RealShift
+
+    def __call__(self, theta: Floats) -> Profile:
+        tilt = self._best_tilt(theta)
+        found = profile(self._evidence(tilt), theta)
+        return Profile(found.loglik - self._penalty(tilt), found.slope)
+
+    def inward_slopes(self) -> tuple[Floats, Floats]:
+        tilt = self._best_tilt(np.array([0.0, np.pi]))
+        at_zero, at_one = inward_slopes(self._evidence(tilt))
+        return at_zero[:1], at_one[1:]
+
+    def _best_tilt(self, theta: Floats) -> Floats:
+        """The most likely tilt at each θ, by golden section."""
+        low = np.full_like(theta, -_FURTHEST * self.shift.spread)
+        high = -low
+
+        def value(tilt: Floats) -> Floats:
+            return profile(self._evidence(tilt), theta).loglik - self._penalty(tilt)
+
+        inner, outer = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
+        at_inner, at_outer = value(inner), value(outer)
+        for _ in range(_STEPS):
+            is_left = at_inner >= at_outer
+            low, high = np.where(is_left, low, inner), np.where(is_left, outer, high)
+            kept, at_kept = np.where(is_left, inner, outer), np.where(is_left, at_inner, at_outer)
+            new = np.where(is_left, high - _GOLDEN * (high - low), low + _GOLDEN * (high - low))
+            at_new = value(new)
+            inner, outer = np.where(is_left, new, kept), np.where(is_left, kept, new)
+            at_inner = np.where(is_left, at_new, at_kept)
+            at_outer = np.where(is_left, at_kept, at_new)
+        return (low + high) / 2
+
+    def _evidence(self, tilt: Floats) -> Evidence:
+        """Real counts tilted, and scaled to what tilted counts are worth (Kish)."""
+        factors = np.exp(tilt[:, None] * self.shift.direction)
+        tilted = self.real * factors
+        squares = (self.real * factors**2).sum(axis=1, keepdims=True)
+        tilted *= tilted.sum(axis=1, keepdims=True) / squares
+        shape = tilted.shape
+        return Evidence.closed(
+            tilted, np.broadcast_to(self.synthetic, shape), np.broadcast_to(self.target, shape)
+        )
+
+    def _penalty(self, tilt: Floats) -> Floats:
+        return np.asarray(tilt**2 / (2.0 * self.shift.spread**2))
+
+
+def estimate_shifted(
+    real: Floats, synthetic: Floats, target: Floats, shards: Floats, *, level: float = 0.95
+) -> Interval:
+    """π where the target's real samples may differ from the calibration's as clean shards do.
+
+    Args:
+        real: calibration counts (bins,), not empty.
+        synthetic: the same.
+        target: counts (bins,), not empty.
+        shards: clean shards of the target's kind (shards, bins).
+        level: of the interval.
+
+    Raises:
+        InputError: too few shards.
+    """
+    groups = coarse_groups(real, synthetic)
+    starts = np.flatnonzero(np.diff(groups, prepend=-1))
+    parts = [np.add.reduceat(part, starts) for part in (real, synthetic, target)]
+    shift = find_shift(np.add.reduceat(shards, starts, axis=1))
+    # A spread of exactly 0 would divide by it; a thousandth of a deviation moves nothing.
+    least = RealShift(shift.direction, max(shift.spread, 1e-3), shift.share_explained)
+    limit = np.array([float(chi2.ppf(level, 1))])
+    found = search(ShiftedLikelihood(parts[0], parts[1], parts[2], least), limit)
+    return Interval(float(found.low[0]), float(found.point[0]), float(found.high[0]), level)
