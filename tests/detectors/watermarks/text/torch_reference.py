@@ -215,13 +215,13 @@ def trained(depth: int) -> tuple[np.ndarray, np.ndarray]:
     return beta, (0.2 * generator.normal(size=(depth, depth))).astype(np.float32)
 
 
-def golden() -> dict[str, Any]:
+def golden(schemes: tuple[tuple[str, float], ...] = GREENLISTS) -> dict[str, Any]:
     reference = Reference()
     return {
         "permutations": permutations(),
         "green": {
             f"{name} {gamma}": "".join(map(str, reference.greens(name, gamma)))
-            for name, gamma in GREENLISTS
+            for name, gamma in schemes
         },
         "transformers": [
             transformers_counts(scheme, width, ignore_repeated=ignore)
