@@ -21,6 +21,7 @@ DETECTORS: dict[str, str] = {
     "dwt_dct": "madaudit.detectors.watermarks.dwt_dct:DwtDct",
     "dwt_dct_svd": "madaudit.detectors.watermarks.dwt_dct_svd:DwtDctSvd",
     "exif_software": f"{_MARKS}.exif_software:ExifSoftware",
+    "greenlist": "madaudit.detectors.watermarks.greenlist:Greenlist",
     "iptc": f"{_MARKS}.iptc:IPTC",
     "rivagan": "madaudit.detectors.watermarks.rivagan:RivaGan",
     "stable_signature": "madaudit.detectors.watermarks.stable_signature:StableSignature",
