@@ -22,9 +22,13 @@ DETECTORS: dict[str, str] = {
     "dwt_dct_svd": "madaudit.detectors.watermarks.dwt_dct_svd:DwtDctSvd",
     "exif_software": f"{_MARKS}.exif_software:ExifSoftware",
     "greenlist": "madaudit.detectors.watermarks.greenlist:Greenlist",
+    "invisible_characters": (
+        "madaudit.detectors.watermarks.invisible_characters:InvisibleCharacters"
+    ),
     "iptc": f"{_MARKS}.iptc:IPTC",
     "rivagan": "madaudit.detectors.watermarks.rivagan:RivaGan",
     "stable_signature": "madaudit.detectors.watermarks.stable_signature:StableSignature",
+    "synthid_text": "madaudit.detectors.watermarks.synthid_text:SynthIDText",
     "trustmark": "madaudit.detectors.watermarks.trustmark:TrustMark",
 }
 # What a scan runs unless told otherwise: all marks that need no pixels.
