@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from madaudit.commands.demo import demo as demo
+    from madaudit.commands.detectability import detectability as detectability
     from madaudit.commands.detectors import list_detectors as list_detectors
     from madaudit.commands.doctor import doctor as doctor
     from madaudit.commands.estimate import estimate as estimate
@@ -25,6 +26,7 @@ __version__ = "0.1.0"
 
 _TWINS = {
     "demo": "madaudit.commands.demo",
+    "detectability": "madaudit.commands.detectability",
     "doctor": "madaudit.commands.doctor",
     "estimate": "madaudit.commands.estimate",
     "explain": "madaudit.commands.explain",

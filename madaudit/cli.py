@@ -11,6 +11,7 @@ from madaudit import __version__
 # Verb to the line that --help shows for it; loading the commands to ask them would be slow.
 _VERBS = {
     "demo": "Make demonstration shards and run everything on them.",
+    "detectability": "Measure what share of image watermarks survives resizing, JPEG and crops.",
     "detectors": "List the detectors: what each needs, and what it was verified on.",
     "doctor": "Say what is installed, what is missing, and what that means.",
     "estimate": "Estimate the effective real fraction p from a store.",

@@ -66,15 +66,20 @@ class FrequencyWatermark(Detector):
     def fingerprint(self) -> Mapping[str, Any]:
         return {"messages": known.load(self.messages).digest}
 
-    def _evidence(self, batch: Batch, index: int) -> Evidence:
-        pixels = batch.pixels(index)
-        if pixels is None:
-            return without_pixels(batch.looks[index].sample)
+    def wanted(self) -> tuple[known.Message, ...]:
+        """The messages that it looks for."""
+        return known.load(self.messages).wanted_by(self.name)
+
+    def judge(self, pixels: Pixels) -> Evidence:
+        """Evidence of one decoded image.
+
+        Args:
+            pixels: uint8 RGB (h, w, 3).
+        """
         plane = block_plane(pixels)
         why = why_unobservable(pixels, plane)
         if why is None:
-            messages = known.load(self.messages).wanted_by(self.name)
-            fit = search(pixels, plane, messages, METHODS[self.method], self.search)
+            fit = search(pixels, plane, self.wanted(), METHODS[self.method], self.search)
             if fit is not None:
                 # Both methods are charged to each: whoever runs both reads whichever answers.
                 return evidence_of(
@@ -85,6 +90,10 @@ class FrequencyWatermark(Detector):
                 )
             why = "it has fewer blocks of 8 × 8 pixels than any message has bits"
         return unobservable(why)
+
+    def _evidence(self, batch: Batch, index: int) -> Evidence:
+        pixels = batch.pixels(index)
+        return without_pixels(batch.looks[index].sample) if pixels is None else self.judge(pixels)
 
 
 def why_unobservable(pixels: Pixels, plane: Plane) -> str | None:

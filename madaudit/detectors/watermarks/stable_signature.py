@@ -86,4 +86,4 @@ def _program(path: str, digest: str) -> Any:
     with warnings.catch_warnings():
         # torch means to drop TorchScript one day; the published weights are in it.
         warnings.simplefilter("ignore", FutureWarning)
-        return torch.jit.load(io.BytesIO(content), map_location="cpu").eval()
+        return torch.jit.load(io.BytesIO(content), map_location="cpu").train(mode=False)
