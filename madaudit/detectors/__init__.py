@@ -13,6 +13,7 @@ __all__ = ["DEFAULTS", "DETECTORS", "Detector", "build_detector", "known_detecto
 _MARKS = "madaudit.detectors.provenance.marks"
 DETECTORS: dict[str, str] = {
     "a1111": f"{_MARKS}.a1111:A1111",
+    "aigc": f"{_MARKS}.aigc:AIGC",
     "c2pa": f"{_MARKS}.c2pa:C2PA",
     "comfyui": f"{_MARKS}.comfyui:ComfyUI",
     "constant": "madaudit.detectors.constant:Constant",
@@ -26,13 +27,15 @@ DETECTORS: dict[str, str] = {
         "madaudit.detectors.watermarks.invisible_characters:InvisibleCharacters"
     ),
     "iptc": f"{_MARKS}.iptc:IPTC",
+    "optout_training": f"{_MARKS}.optout:OptOut",
     "rivagan": "madaudit.detectors.watermarks.rivagan:RivaGan",
     "stable_signature": "madaudit.detectors.watermarks.stable_signature:StableSignature",
     "synthid_text": "madaudit.detectors.watermarks.synthid_text:SynthIDText",
     "trustmark": "madaudit.detectors.watermarks.trustmark:TrustMark",
 }
-# What a scan runs unless told otherwise: all marks that need no pixels.
-DEFAULTS = ("a1111", "c2pa", "comfyui", "exif_software", "iptc")
+# What a scan runs unless told otherwise: all marks that need no pixels, and opt-outs. Cues are
+# left out: they need an extra, and say little.
+DEFAULTS = ("a1111", "aigc", "c2pa", "comfyui", "exif_software", "iptc", "optout_training")
 
 
 def known_detectors() -> dict[str, str]:

@@ -317,6 +317,9 @@ def xmp_packet(properties: str = "", *, attributes: str = "") -> bytes:
         '<rdf:Description rdf:about="" xmlns:xmp="http://ns.adobe.com/xap/1.0/"'
         ' xmlns:photoshop="http://ns.adobe.com/photoshop/1.0/"'
         ' xmlns:comfy="https://github.com/Comfy-Org/ComfyUI"'
+        ' xmlns:TC260="http://www.tc260.org.cn/ns/AIGC/1.0/"'
+        ' xmlns:plus="http://ns.useplus.org/ldf/xmp/1.0/"'
+        ' xmlns:dc="http://purl.org/dc/elements/1.1/"'
         f' xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" {attributes}>'
         f"{properties}</rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end='w'?>"
     ).encode()

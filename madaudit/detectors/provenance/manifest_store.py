@@ -1,7 +1,7 @@
 """C2PA manifests read without trusting them: who claims what about which image.
 
 Source: C2PA Technical Specification 2.2: 11 (manifests), 10.3 (claims), 18.15 (actions),
-18.16 (ingredients). Nothing is verified here.
+18.16 (ingredients); CAWG Training and Data Mining Assertion 1.0. Nothing is verified here.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ class Manifest:
         tool: the program's name alone.
         actions: what was done.
         ingredients: out of what.
+        mining: uses for mining and training, each with "allowed", "notAllowed" or "constrained".
     """
 
     label: str
@@ -51,6 +52,7 @@ class Manifest:
     tool: str
     actions: tuple[Action, ...]
     ingredients: tuple[Ingredient, ...]
+    mining: tuple[tuple[str, str], ...] = ()
 
 
 def read_store(data: bytes) -> tuple[Manifest, ...]:
@@ -76,14 +78,17 @@ def _manifest(box: Superbox) -> Manifest:
     assertions = box.child("c2pa.assertions")
     actions: list[Action] = []
     ingredients: list[Ingredient] = []
+    mining: list[tuple[str, str]] = []
     for assertion in assertions.children if assertions else ():
         name = assertion.label.split("__")[0]
         if name in ("c2pa.actions", "c2pa.actions.v2"):
             actions += _actions(_payload(assertion))
         elif name in ("c2pa.ingredient", "c2pa.ingredient.v2", "c2pa.ingredient.v3"):
             ingredients.append(_ingredient(_payload(assertion)))
+        elif name in ("c2pa.training-mining", "cawg.training-mining"):
+            mining += _mining(_payload(assertion))
     generator, tool = _generator(claim)
-    return Manifest(box.label, generator, tool, tuple(actions), tuple(ingredients))
+    return Manifest(box.label, generator, tool, tuple(actions), tuple(ingredients), tuple(mining))
 
 
 def _payload(box: Superbox | None) -> dict[Any, Any]:
@@ -153,6 +158,16 @@ def _ingredient(assertion: dict[Any, Any]) -> Ingredient:
     return Ingredient(
         _text(assertion.get("dc:title")), _text(assertion.get("relationship")), manifest
     )
+
+
+def _mining(assertion: dict[Any, Any]) -> list[tuple[str, str]]:
+    """Uses and their permissions, by the last part of their names ("c2pa.ai_training")."""
+    entries = assertion.get("entries")
+    return [
+        (one_line(use.rpartition(".")[2], 40), one_line(str(entry.get("use")), 20))
+        for use, entry in (entries.items() if isinstance(entries, dict) else ())
+        if isinstance(use, str) and isinstance(entry, dict)
+    ]
 
 
 def _text(value: Any) -> str | None:

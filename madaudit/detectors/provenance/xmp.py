@@ -22,7 +22,7 @@ XMP_BASIC = "http://ns.adobe.com/xap/1.0/"
 COMFY = "https://github.com/Comfy-Org/ComfyUI"
 DUBLIN_CORE = "http://purl.org/dc/elements/1.1/"
 PLUS = "http://ns.useplus.org/ldf/xmp/1.0/"
-TC260 = "http://www.tc260.org.cn/ns/AIGC/1.0/"
+TC260 = "http://www.tc260.org.cn/ns/AIGC"
 _RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 
 
