@@ -1,30 +1,17 @@
 """Generation parameters as Automatic1111's web UI, its forks and its imitators write them.
 
-They stand in the PNG text chunk "parameters" or in EXIF's UserComment. Which program wrote them
-is told by "App", by "Version" and by fields that only one program writes.
+They stand in the PNG text chunk "parameters" or in EXIF's UserComment.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 from madaudit.detectors.base import FromSource, Look, MarkDetector, one_line
-from madaudit.detectors.provenance.infotext import parse_infotext
-from madaudit.types import Detail, Label
-
-# Version to tool, first match; checked on genuine files except where the docs table says so.
-_VERSIONS: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"^ComfyUI\b"), "ComfyUI"),
-    (re.compile(r"^Fooocus\b"), "Fooocus"),
-    (re.compile(r"^neo\b"), "Forge Neo"),
-    (re.compile(r"^classic\b"), "Forge Classic"),
-    (re.compile(r"^f\d+\.\d+\.\d+v2-v"), "reForge"),
-    (re.compile(r"^f\d+\.\d+"), "Forge"),
-    (re.compile(r"^v?\d+\.\d+"), "Automatic1111"),
-)
+from madaudit.detectors.provenance.infotext import mode_of, parse_infotext, program_of
+from madaudit.types import Detail
 
 
 @dataclass(frozen=True)
@@ -80,9 +67,9 @@ def _places(look: Look) -> Iterator[tuple[str, str]]:
 
 
 def _detail(field: str, parameters: dict[str, str]) -> Detail:
-    tool = _tool(parameters)
+    tool = program_of(parameters)
     model = one_line(parameters.get("Model", ""), 80) or None
-    label, how = _label(parameters)
+    label, how = mode_of(parameters)
     made_by = f"{tool} with model {model}" if model else tool
     return Detail(
         says=f"{made_by}: {how}, parameters in {field}",
@@ -91,30 +78,3 @@ def _detail(field: str, parameters: dict[str, str]) -> Detail:
         model=model,
         field=field,
     )
-
-
-def _tool(parameters: dict[str, str]) -> str:
-    if "App" in parameters:
-        return one_line(parameters["App"], 40)
-    if "Civitai resources" in parameters or "Civitai metadata" in parameters:
-        return "Civitai"
-    version = parameters.get("Version", "")
-    for pattern, tool in _VERSIONS:
-        if pattern.search(version):
-            return tool
-    return "Automatic1111"
-
-
-def _label(parameters: dict[str, str]) -> tuple[Label, str]:
-    """Inpainting leaves a photo's pixels outside its mask; everything else makes all of them.
-
-    "Denoising strength" alone says image-to-image, or an enlargement of the tool's own image
-    when "Hires" fields stand beside it; both are full-frame.
-    """
-    inpainting = ("Mask blur", "Inpaint area", "Masked area padding", "Masked content")
-    if any(name in parameters for name in inpainting):
-        return "composite", "inpainting"
-    is_hires = any(name.startswith("Hires") for name in parameters)
-    if "Denoising strength" in parameters and not is_hires:
-        return "synthetic", "image-to-image"
-    return "synthetic", "text-to-image"
