@@ -27,6 +27,7 @@ _REQUIRED = ("Sampler", "CFG scale", "Seed")
 _VERSIONS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"^ComfyUI\b"), "ComfyUI"),
     (re.compile(r"^Fooocus\b"), "Fooocus"),
+    (re.compile(r"^stable-diffusion\.cpp\b"), "stable-diffusion.cpp"),
     (re.compile(r"^neo\b"), "Forge Neo"),
     (re.compile(r"^classic\b"), "Forge Classic"),
     (re.compile(r"^f\d+\.\d+\.\d+v2-v"), "reForge"),

@@ -19,19 +19,26 @@ class A1111(MarkDetector):
     """Infotext of Automatic1111, Forge, reForge, SD.Next, Civitai and others."""
 
     name: ClassVar[str] = "a1111"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     verified: ClassVar[str] = "verified on genuine files of 7 programs (docs/provenance.md)"
     from_source: ClassVar[tuple[FromSource, ...]] = (
         FromSource(
             "Forge",
             "PNG tEXt parameters",
-            "lllyasviel/stable-diffusion-webui-forge, modules/processing.py",
+            "lllyasviel/stable-diffusion-webui-forge, modules/launch_utils.py (git_tag), "
+            "modules_forge/forge_version.py",
         ),
         FromSource("Fooocus", "PNG tEXt parameters", "lllyasviel/Fooocus, modules/meta_parser.py"),
         FromSource(
             "Automatic1111 (Extras tab)",
             "PNG tEXt postprocessing",
-            "AUTOMATIC1111/stable-diffusion-webui, modules/postprocessing.py",
+            "AUTOMATIC1111/stable-diffusion-webui, modules/postprocessing.py, "
+            "scripts/postprocessing_upscale.py",
+        ),
+        FromSource(
+            "stable-diffusion.cpp",
+            "PNG tEXt parameters",
+            "leejet/stable-diffusion.cpp, examples/common/common.cpp",
         ),
     )
 

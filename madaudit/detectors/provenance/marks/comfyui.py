@@ -30,7 +30,7 @@ class ComfyUI(MarkDetector):
         FromSource(
             "ComfyUI",
             "BMFF XMP item comfy:prompt",
-            "LuqP2/Image-MetaHub, its test files",
+            "Comfy-Org/ComfyUI_frontend, src/scripts/metadata/avif.test.ts",
         ),
     )
 

@@ -72,6 +72,7 @@ def test_the_last_line_of_parameters_counts():
         ("classic", "Forge Classic"),
         ("ComfyUI", "ComfyUI"),
         ("Fooocus v2.5.5", "Fooocus"),
+        ("stable-diffusion.cpp", "stable-diffusion.cpp"),
         ("something else", "Automatic1111"),
     ],
 )
