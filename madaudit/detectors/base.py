@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from madaudit.detectors.provenance.containers import Container
+from madaudit.detectors.provenance.containers import Block, Container
+from madaudit.detectors.provenance.json_text import read_object
 from madaudit.types import ABSENT, MISSING, UNOBSERVABLE, Detail, Evidence, Sample
 
 Kind = Literal["one-sided", "graded"]
 Tier = Literal["headers", "pixels", "model"]
 Pixels = npt.NDArray[np.uint8]
+# UserComment is the usual one; SwarmUI once used Model.
+_SETTINGS_TAGS = ("UserComment", "Model")
 
 
 class Raster(NamedTuple):
@@ -40,6 +43,18 @@ class Raster(NamedTuple):
         return self.rgb.nbytes + (0 if self.alpha is None else self.alpha.nbytes)
 
 
+class Settings(NamedTuple):
+    """A JSON object in one of the places that several generators use for their settings.
+
+    Attributes:
+        field: where it stands, for example "PNG tEXt parameters".
+        values: the object.
+    """
+
+    field: str
+    values: dict[str, Any]
+
+
 class Look:
     """One sample as detectors see it.
 
@@ -53,12 +68,24 @@ class Look:
             damaged).
     """
 
-    __slots__ = ("_kept_exif", "container", "has_metadata", "otherwise", "sample")
+    __slots__ = (
+        "_kept_exif",
+        "_kinds",
+        "_settings",
+        "_texts",
+        "container",
+        "has_metadata",
+        "otherwise",
+        "sample",
+    )
 
     def __init__(self, sample: Sample, container: Container | None) -> None:
         self.sample = sample
         self.container = container
         self._kept_exif: dict[str, str] | None = None
+        self._kinds: frozenset[str] | None = None
+        self._settings: tuple[Settings, ...] | None = None
+        self._texts: dict[str, Block] | None = None
         exif = sample.sidecar.exif
         self.has_metadata = exif is not None and len(exif) > 2
         if container is None and sample.image is None and sample.status == "ok":
@@ -75,6 +102,39 @@ class Look:
             self._kept_exif = _by_tag_name(self.sample.sidecar.exif)
         return self._kept_exif
 
+    @property
+    def kinds(self) -> frozenset[str]:
+        """Kinds of the file's metadata blocks, by which a detector knows what to skip."""
+        if self._kinds is None:
+            blocks = () if self.container is None else self.container.blocks
+            self._kinds = frozenset([block.kind for block in blocks])
+        return self._kinds
+
+    @property
+    def texts(self) -> dict[str, Block]:
+        """PNG text chunks by keyword, gathered once; empty without any."""
+        if self._texts is None:
+            container = self.container
+            self._texts = container.texts() if container and "text" in self.kinds else {}
+        return self._texts
+
+    @property
+    def settings(self) -> tuple[Settings, ...]:
+        """JSON in the PNG chunk "parameters" and in EXIF's UserComment and Model, read once."""
+        if self._settings is None:
+            self._settings = tuple(self._read_settings())
+        return self._settings
+
+    def _read_settings(self) -> Iterator[Settings]:
+        block = self.texts.get("parameters")
+        places = [] if block is None else [(block.where, block.text)]
+        tags, source = self.exif()
+        places += [(f"{source} {tag}", tags[tag]) for tag in _SETTINGS_TAGS if tag in tags]
+        for field, text in places:
+            values = read_object(text)
+            if values is not None:
+                yield Settings(field, values)
+
     def exif(self) -> tuple[dict[str, str], str]:
         """EXIF texts by tag name, and where they stand: in the file, else in the exif column."""
         tags = {} if self.container is None else self.container.exif()
@@ -86,6 +146,8 @@ class Batch:
 
     Attributes:
         looks: one per sample.
+        otherwise: what to say of each where nothing is found.
+        with_metadata: places of those that have any.
     """
 
     def __init__(
@@ -93,6 +155,9 @@ class Batch:
     ) -> None:
         self.looks = looks
         self._decode = decode
+        # What most samples of a metadata scan come to, found once for all detectors.
+        self.otherwise = [look.otherwise for look in looks]
+        self.with_metadata = [index for index, look in enumerate(looks) if look.has_metadata]
 
     def __len__(self) -> int:
         return len(self.looks)
@@ -176,9 +241,10 @@ class MarkDetector(Detector):
         """
 
     def detect(self, batch: Batch) -> list[Evidence]:
-        return [
-            self._evidence(look) if look.has_metadata else look.otherwise for look in batch.looks
-        ]
+        evidence = batch.otherwise.copy()
+        for index in batch.with_metadata:
+            evidence[index] = self._evidence(batch.looks[index])
+        return evidence
 
     def _evidence(self, look: Look) -> Evidence:
         detail = self.examine(look)
