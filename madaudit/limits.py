@@ -13,6 +13,11 @@ from __future__ import annotations
 MAX_IMAGE_BYTES = 1 << 28
 # A caption or record; img2dataset's records stay under 100 KB even with EXIF.
 MAX_SIDECAR_BYTES = 1 << 24
+# JSON of strangers; parsed, it takes up to forty times its text (39.4 measured, orjson).
+MAX_JSON_BYTES = 1 << 22
+# img2dataset's Parquet beside a shard: 10,000 records of a few kilobytes.
+MAX_TABLE_BYTES = 1 << 28
+MAX_TABLE_ROWS = 1_000_000
 # Members of one sample; a hostile archive can give a million endings to one key.
 MAX_SAMPLE_FIELDS = 256
 # A pax or long-name header holds a path and a few numbers; tar itself writes under 64 KiB.
@@ -84,6 +89,8 @@ MAX_IFD_ENTRIES = 1000
 MAX_TAG_BYTES = 1 << 23
 # Photoshop's packets reach 2 MB with history; the tree costs ten times the text.
 MAX_XMP_BYTES = 1 << 22
+# The deepest packet of the genuine files at hand nests 12 deep.
+MAX_XMP_DEPTH = 64
 # Blocks of a Photoshop file are of a few dozen kinds, each there once.
 MAX_IMAGE_RESOURCES = 1000
 # A picture desk writes some dozens, keywords included.
@@ -112,6 +119,9 @@ MAX_CUE_CHARS = 4096
 MAX_MESSAGE_BITS = 4096
 
 # ---- stores
+
+# A manifest names every shard: a million of them in 100 MB.
+MAX_STORE_JSON_BYTES = 1 << 28
 
 # Strata kept at most; a data set has millions of domains, a table no reader for them.
 MAX_STRATA = 100_000

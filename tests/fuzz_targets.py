@@ -186,7 +186,7 @@ def _tar(data: bytes) -> None:
 def _record(data: bytes) -> None:
     for record in (sidecar.from_json(data, None), sidecar.from_json(data, "caption")):
         for value in record[:5]:
-            assert value is None or value.encode() is not None
+            assert value is None or isinstance(value.encode(), bytes)
     sidecar.n_successes(data)
     _examine(b"", Sidecar(exif=data.decode("utf-8", "replace"), reencoded=True))
 

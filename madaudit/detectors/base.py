@@ -7,7 +7,6 @@ missing; it imports no other detector and loads heavy packages at the top of its
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -256,15 +255,9 @@ def _by_tag_name(exif: str | None) -> dict[str, str]:
 
     Other groups ("Thumbnail Software") do not speak of the image itself.
     """
-    try:
-        record = json.loads(exif or "{}")
-    except (ValueError, RecursionError):
-        return {}
-    if not isinstance(record, dict):
-        return {}
     return {
         key.partition(" ")[2]: value
-        for key, value in record.items()
+        for key, value in (read_object(exif or "") or {}).items()
         if isinstance(value, str) and key.startswith(("Image ", "EXIF "))
     }
 

@@ -66,6 +66,7 @@ def prepare_batches(
             raster = verdict.decoded and verdict.decoded.raster
             n_bytes += sample.size + (raster.size_bytes if raster else 0)
             left -= _IMAGE_ROOM
+        n_bytes += _n_chars(sample)
         looks.append(Look(sample, verdict.container))
         verdicts.append(verdict)
         left -= 1
@@ -74,6 +75,12 @@ def prepare_batches(
             looks, verdicts, left, n_bytes = [], [], room, 0
     if looks:
         yield _prepared(looks, verdicts, doomed)
+
+
+def _n_chars(sample: Sample) -> int:
+    """Length of what came beside the image; a record may bring megabytes as well."""
+    side = sample.sidecar
+    return len(side.caption or "") + len(side.exif or "") + len(sample.text or "")
 
 
 def _prepared(

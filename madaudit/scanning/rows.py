@@ -15,7 +15,7 @@ import pyarrow as pa
 from madaudit.detectors import Detector
 from madaudit.limits import MAX_COLUMN_CHARS
 from madaudit.scanning.batches import Prepared
-from madaudit.types import STATES, STATUSES, Evidence, can_hit
+from madaudit.types import STATES, STATUSES, Evidence, Sidecar, can_hit
 
 ROW_GROUP = 8192
 _CATEGORY = pa.dictionary(pa.int8(), pa.string())
@@ -82,17 +82,22 @@ class RowBuffer:
         """Append a batch with its evidence."""
         for look, verdict in zip(prepared.batch.looks, prepared.verdicts, strict=True):
             sample, container = look.sample, verdict.container
-            side = sample.sidecar
+            side, key, error = sample.sidecar, sample.key, verdict.error
             reencoded = side.reencoded
             width, height, name = side.width, side.height, None
             if container is not None:
                 width, height, name = container.width, container.height, container.format
                 if container.blocks:
                     reencoded = False
+            if _n_chars(key, side, error) > MAX_COLUMN_CHARS:
+                # At once: rows wait in thousands, and each may bring megabytes.
+                uid, url, caption, sha256 = (_cut(text) for text in side[:4])
+                side = Sidecar(uid, url, caption, sha256)
+                key, error = key[:MAX_COLUMN_CHARS], _cut(error)
             self._rows.append(
                 (
                     sample.ordinal,
-                    sample.key,
+                    key,
                     sample.offset,
                     sample.size,
                     side.uid,
@@ -100,7 +105,7 @@ class RowBuffer:
                     side.caption,
                     side.sha256,
                     verdict.status,
-                    verdict.error,
+                    error,
                     width,
                     height,
                     name,
@@ -124,7 +129,7 @@ class RowBuffer:
                 self.status.update(values)
                 arrays.append(_category(values, _STATUS_CODES, STATUSES))
             elif kind == pa.string():
-                arrays.append(_strings(values, cut=name != "key"))
+                arrays.append(_strings(values))
             else:
                 arrays.append(pa.array(values, kind))
         hit_rows: set[int] = set()
@@ -149,7 +154,7 @@ class RowBuffer:
             texts: list[str | None] = [None] * n
             for index in said:
                 texts[index] = detail_json(evidence[index])
-            details = _strings(texts, cut=False)
+            details = _strings(texts)
             if can_hit(name):
                 hit_rows.update(index for index in said if evidence[index].is_hit)
         scores = np.fromiter((item.score for item in evidence), dtype=np.float32, count=n)
@@ -190,10 +195,17 @@ def _category(
     return pa.DictionaryArray.from_arrays(indices, list(names))
 
 
-def _strings(values: Sequence[str | None], *, cut: bool) -> pa.Array:
+def _n_chars(key: str, side: Sidecar, error: str | None) -> int:
+    n_chars = len(key) + len(side.url or "") + len(side.caption or "")
+    return n_chars + len(side.uid or "") + len(side.sha256 or "") + len(error or "")
+
+
+def _cut(text: str | None) -> str | None:
+    return text if text is None else text[:MAX_COLUMN_CHARS]
+
+
+def _strings(values: Sequence[str | None]) -> pa.Array:
     """Text as Arrow; half characters that JSON can smuggle in become question marks."""
-    if cut and max(map(len, filter(None, values)), default=0) > MAX_COLUMN_CHARS:
-        values = [value and value[:MAX_COLUMN_CHARS] for value in values]
     try:
         return pa.array(values, pa.string())
     except UnicodeEncodeError:

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from madaudit.errors import StoreError
+from madaudit.limits import MAX_STORE_JSON_BYTES
 from madaudit.scanning.plan import SCHEMA_VERSION
 from madaudit.shards import files
 
@@ -155,7 +156,10 @@ class Store:
         Raises:
             StoreError: it is there and is not JSON.
         """
-        data = files.read_bytes(files.join(self.url, path))
+        try:
+            data = files.read_bytes(files.join(self.url, path), most_bytes=MAX_STORE_JSON_BYTES)
+        except OSError as error:
+            raise StoreError(f"cannot read {path} of store {self.url}: {error}") from error
         if data is None:
             return None
         try:

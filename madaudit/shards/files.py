@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from datetime import datetime
 from typing import Any, BinaryIO, NamedTuple, cast
@@ -34,13 +35,20 @@ def open_binary(uri: str) -> BinaryIO:
     return cast(BinaryIO, fs.open(path, "rb"))
 
 
-def read_bytes(uri: str) -> bytes | None:
-    """All bytes of a small file, or None where it does not exist."""
+def read_bytes(uri: str, *, most_bytes: int) -> bytes | None:
+    """All bytes of a small file, or None where it does not exist.
+
+    Raises:
+        OSError: it cannot be read, or is longer than `most_bytes`.
+    """
     try:
         with open_binary(uri) as file:
-            return file.read()
+            data = file.read(most_bytes + 1)
     except FileNotFoundError:
         return None
+    if len(data) > most_bytes:
+        raise OSError(errno.EFBIG, f"more than {most_bytes} bytes, the most that is read", uri)
+    return data
 
 
 def is_local(uri: str) -> bool:

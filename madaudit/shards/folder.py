@@ -59,7 +59,8 @@ class OpenFolder(OpenShard):
     def fetch(self, sample: Sample) -> bytes:
         path = self._shard.paths[sample.ordinal]
         try:
-            data = files.read_bytes(files.join(self._shard.uri, path))
+            uri = files.join(self._shard.uri, path)
+            data = files.read_bytes(uri, most_bytes=MAX_IMAGE_BYTES)
         except OSError:
             data = None
         if data is None or len(data) != sample.size:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NamedTuple
 import pyarrow as pa
 
 from madaudit.errors import ShardError
-from madaudit.limits import MAX_IMAGE_BYTES
+from madaudit.limits import MAX_IMAGE_BYTES, MAX_JSON_BYTES
 from madaudit.shards import files, sidecar
 from madaudit.shards.base import OpenShard, Problem, Reader
 from madaudit.shards.cells import keys, positional_key, sidecars, texts
@@ -62,7 +62,7 @@ class OpenImages(OpenTable):
         if not shard.uri.endswith(".parquet"):
             return
         try:
-            stats = files.read_bytes(uri)
+            stats = files.read_bytes(uri, most_bytes=MAX_JSON_BYTES)
             # Unlike an archive, the table holds a row for each failed download too.
             self.n_expected = None if stats is None else sidecar.n_asked_for(stats)
         except OSError as error:

@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from madaudit.limits import MAX_JSON_BYTES
 from madaudit.types import NO_SIDECAR, Sidecar
 
 _URL = ("url", "URL")
@@ -36,11 +37,12 @@ def from_json(data: bytes | memoryview, caption: str | None) -> Sidecar:
     """The sidecar of one sample from its .json member.
 
     Args:
-        data: the member's bytes; anything that is not a JSON object counts as no record.
+        data: the member's bytes; anything that is not a JSON object counts as no record, and so
+            does more than MAX_JSON_BYTES of it.
         caption: text of the .txt member, which wins over the record's own.
     """
     try:
-        record = parse(data)
+        record = parse(data) if len(data) <= MAX_JSON_BYTES else None
     except (ValueError, RecursionError):
         return NO_SIDECAR if caption is None else Sidecar(caption=caption)
     if not isinstance(record, dict):
@@ -93,11 +95,11 @@ def n_asked_for(data: bytes) -> int | None:
 
 def _count(data: bytes, name: str) -> int | None:
     try:
-        stats = json.loads(data)
+        stats = json.loads(data) if len(data) <= MAX_JSON_BYTES else None
     except (ValueError, RecursionError):
         return None
     count = stats.get(name) if isinstance(stats, dict) else None
-    return count if type(count) is int and count >= 0 else None
+    return count if type(count) is int and 0 <= count < 1 << 63 else None
 
 
 def _first(record: Mapping[str, Any], names: tuple[str, ...]) -> Any:

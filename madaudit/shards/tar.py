@@ -13,7 +13,13 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, ClassVar
 
 from madaudit.errors import ShardError
-from madaudit.limits import MAX_HELD_HEADERS, MAX_IMAGE_BYTES, MAX_SAMPLE_FIELDS, MAX_SIDECAR_BYTES
+from madaudit.limits import (
+    MAX_HELD_HEADERS,
+    MAX_IMAGE_BYTES,
+    MAX_JSON_BYTES,
+    MAX_SAMPLE_FIELDS,
+    MAX_SIDECAR_BYTES,
+)
 from madaudit.shards import files, sidecar
 from madaudit.shards.base import OpenShard, Problem, Reader
 from madaudit.shards.grouping import is_unsafe, role_of, split_name
@@ -96,7 +102,7 @@ class OpenTar(OpenShard):
         self._table: SidecarTable | None = None
         stem = shard.uri.removesuffix(".tar")
         try:
-            stats = files.read_bytes(f"{stem}_stats.json")
+            stats = files.read_bytes(f"{stem}_stats.json", most_bytes=MAX_JSON_BYTES)
             self.n_expected = None if stats is None else sidecar.n_successes(stats)
         except OSError as error:
             self.problems.append(Problem(f"cannot read {stem}_stats.json: {error}"))
@@ -188,7 +194,11 @@ class OpenTar(OpenShard):
             if group.image is None:
                 group.image = member
                 self._read_image(group, member)
-        elif group.is_wanted and role and member.size <= MAX_SIDECAR_BYTES:
+        elif group.is_wanted and role:
+            most = MAX_JSON_BYTES if role == "record" else MAX_SIDECAR_BYTES
+            if member.size > most:
+                group.error = f"{role} of {member.size} bytes not read; at most {most} are"
+                return
             view = self._walker.window.read(member.offset, member.size)
             if role == "record":
                 group.record = view

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections import Counter
 from pathlib import Path
 
@@ -113,3 +114,22 @@ def test_reencoded_images_are_unobservable_and_their_exif_column_is_read(tmp_pat
     (row,) = rows(tmp_path / "store", "a.tar")
     assert (row["exif_software_state"], row["c2pa_state"]) == ("present", "unobservable")
     assert row["reencoded"] is True
+
+
+def test_long_texts_are_cut_as_they_come(tmp_path: Path) -> None:
+    # Thousands of rows wait for each other; uncut, these are 150 MB.
+    caption = b"x" * (1 << 20)
+    members = [
+        (f"{n}.{kind}", data)
+        for n in range(150)
+        for kind, data in (("jpg", b""), ("txt", caption))
+    ]
+    write_tar(tmp_path / "a.tar", members)
+    tracemalloc.start()
+    try:
+        scan([tmp_path / "a.tar"], tmp_path / "store")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 100 << 20
+    assert {len(str(row["caption"])) for row in rows(tmp_path / "store", "a.tar")} == {4096}

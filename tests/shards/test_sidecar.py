@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from madaudit.limits import MAX_JSON_BYTES
+from madaudit.shards import sidecar_table
 from madaudit.shards.sidecar import COLUMNS, from_json, from_record, n_successes
 from madaudit.shards.sidecar_table import SidecarTable
 from madaudit.types import NO_SIDECAR, Sidecar
@@ -249,3 +251,33 @@ def test_text_that_is_not_utf8_makes_one_record_unreadable(tmp_path: Path) -> No
 
     assert table.row("a") is None
     assert table.row("b") == {"key": "b", "url": "u"}
+
+
+def test_a_record_of_more_json_than_is_read_is_no_record() -> None:
+    record = b'{"caption": "c", "url": "' + b"u" * MAX_JSON_BYTES + b'"}'
+
+    assert from_json(record, None) == NO_SIDECAR
+    assert from_json(record, "text") == Sidecar(caption="text")
+
+
+def test_a_table_of_one_long_text_in_many_rows_takes_no_memory(tmp_path: Path) -> None:
+    # A megabyte in the file, 4 GB as plain columns.
+    text = pa.DictionaryArray.from_arrays(pa.array([0] * 2000, pa.int32()), ["x" * (1 << 20)])
+    before = pa.total_allocated_bytes()
+
+    table = open_table(tmp_path, {"key": text, "caption": text})
+
+    assert pa.total_allocated_bytes() - before < 16 << 20
+    record = table.row("x" * (1 << 20))
+    assert record is not None
+    assert len(record["caption"]) == 1 << 20
+
+
+@pytest.mark.parametrize("name", ["MAX_TABLE_ROWS", "MAX_TABLE_BYTES"])
+def test_a_table_beyond_the_limit_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    columns = {"key": ["a", "b"]}
+    assert open_table(tmp_path, columns).row("a") is not None
+    monkeypatch.setattr(sidecar_table, name, 1)
+    assert open_table(tmp_path, columns).row("a") is None

@@ -161,6 +161,7 @@ def test_a_sidecar_beyond_the_limit_counts_as_none(
     got = read(tmp_path, pack(("1.jpg", b"image"), ("1.txt", b"x" * 11)))
 
     assert (got.statuses, got.samples[0].sidecar) == (["ok"], NO_SIDECAR)
+    assert got.samples[0].error == "caption of 11 bytes not read; at most 10 are"
 
 
 @pytest.mark.parametrize("form", FORMATS)

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 from madaudit.detectors.base import one_line
 from madaudit.detectors.provenance.generation import Mode
-from madaudit.limits import MAX_GRAPH_NODES
+from madaudit.errors import MalformedError
+from madaudit.limits import MAX_GRAPH_NODES, MAX_JSON_BYTES
 
 _PREFIX = re.compile(r"^\s*(prompt|workflow)\s*:\s*(?=\{)", re.IGNORECASE)
 _NO_LETTER = re.compile(r"[^a-z]")
@@ -27,7 +28,13 @@ class Node(NamedTuple):
 
 
 def read_nodes(text: str) -> list[Node]:
-    """The nodes of a graph in either form; empty where the text is no graph."""
+    """The nodes of a graph in either form; empty where the text is no graph.
+
+    Raises:
+        MalformedError: more than is read.
+    """
+    if len(text) > MAX_JSON_BYTES:
+        raise MalformedError(f"graph of {len(text)} characters; at most {MAX_JSON_BYTES} are read")
     try:
         value = json.loads(_PREFIX.sub("", text, count=1))
     except (ValueError, RecursionError):

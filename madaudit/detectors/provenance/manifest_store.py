@@ -14,6 +14,7 @@ from madaudit.detectors.base import one_line
 from madaudit.detectors.provenance import cbor
 from madaudit.detectors.provenance.jumbf import Superbox, parse_superbox
 from madaudit.errors import MalformedError
+from madaudit.limits import MAX_JSON_BYTES
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,8 @@ def _payload(box: Superbox | None) -> dict[Any, Any]:
         if kind == b"cbor":
             value = cbor.decode(data)
         elif kind == b"json":
+            if len(data) > MAX_JSON_BYTES:
+                raise MalformedError(f"C2PA assertion of {len(data)} bytes of JSON")
             try:
                 value = json.loads(data)
             except (ValueError, RecursionError) as error:

@@ -8,13 +8,13 @@ a value that describes a nested artwork is not taken for the image's own.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from xml.etree.ElementTree import Element, ParseError
+from xml.etree.ElementTree import Element, ParseError, TreeBuilder
 
 from defusedxml.common import DefusedXmlException
-from defusedxml.ElementTree import fromstring
+from defusedxml.ElementTree import DefusedXMLParser
 
 from madaudit.errors import MalformedError
-from madaudit.limits import MAX_XMP_BYTES
+from madaudit.limits import MAX_XMP_BYTES, MAX_XMP_DEPTH
 
 IPTC_EXT = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 PHOTOSHOP = "http://ns.adobe.com/photoshop/1.0/"
@@ -65,11 +65,31 @@ def _descriptions(packet: bytes) -> Iterator[Element]:
     if len(packet) > MAX_XMP_BYTES:
         raise MalformedError(f"XMP of {len(packet)} bytes; at most {MAX_XMP_BYTES} are read")
     try:
-        root = fromstring(packet.strip(b"\0 \r\n\t"), forbid_dtd=True)
+        parser = DefusedXMLParser(target=_ShallowTree(), forbid_dtd=True)
+        parser.feed(packet.strip(b"\0 \r\n\t"))
+        root = parser.close()
     except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
         raise MalformedError(f"XMP cannot be parsed: {error}") from error
     rdf = root if root.tag == f"{_RDF}RDF" else root.find(f"{_RDF}RDF")
     yield from [] if rdf is None else rdf.findall(f"{_RDF}Description")
+
+
+class _ShallowTree(TreeBuilder):
+    """A tree that is given up where it nests too deep."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._depth = 0
+
+    def start(self, tag: str, attributes: dict[str, str], /) -> Element:
+        self._depth += 1
+        if self._depth > MAX_XMP_DEPTH:
+            raise MalformedError(f"XMP nested deeper than {MAX_XMP_DEPTH}")
+        return super().start(tag, attributes)
+
+    def end(self, tag: str, /) -> Element:
+        self._depth -= 1
+        return super().end(tag)
 
 
 def _split(name: str) -> tuple[str, str]:

@@ -7,7 +7,7 @@ import pytest
 from madaudit.detectors.provenance.source_types import CLASSES
 from madaudit.detectors.provenance.xmp import IPTC_EXT, XMP_BASIC, read_properties
 from madaudit.errors import MalformedError
-from madaudit.limits import MAX_XMP_BYTES
+from madaudit.limits import MAX_XMP_BYTES, MAX_XMP_DEPTH
 from tests.detectors.image_building import (
     IPTC_CAPTURE,
     IPTC_SYNTHETIC,
@@ -119,9 +119,13 @@ def test_xml_without_rdf_has_no_properties():
     assert read_properties(b"<x>DigitalSourceType</x>") == {}
 
 
-def test_deeply_nested_xml_is_read():
-    deep = b"<a>" * 50_000 + b"</a>" * 50_000
-    assert read_properties(deep) == {}
+def test_xml_that_nests_deeper_than_any_packet_is_malformed():
+    def nested(depth: int) -> bytes:
+        return b"<a>" * depth + b"</a>" * depth
+
+    assert read_properties(nested(MAX_XMP_DEPTH)) == {}
+    with pytest.raises(MalformedError, match="nested deeper than"):
+        read_properties(nested(50_000))
 
 
 _CREDITS = [
