@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -111,9 +112,20 @@ def _examine(sample: Sample, plan: Plan, watch: Watch) -> Verdict:
                 keys = duplicate_keys(decoded.raster)
     except ImageTimeout:
         return Verdict("timeout", f"took more than {watch.limit_s:g} s", None)
+    except Exception as failure:  # noqa: BLE001 — a bug of ours costs one row, asking to be told
+        return Verdict("decode_error", bug_in_words(failure), None)
     finally:
         watch.leave()
     return Verdict(status, error, container, decoded, keys)
+
+
+def bug_in_words(error: Exception) -> str:
+    """What went wrong inside madaudit, and where, in one line."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"a bug in madaudit, please report it: {type(error).__name__}: {str(error)[:200]} "
+        f"({place.filename.rpartition('/')[2]}, line {place.lineno})"
+    )
 
 
 def _status(

@@ -7,15 +7,16 @@ import warnings
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from madaudit.detectors.base import Raster
 from madaudit.detectors.provenance.containers import Container
+from madaudit.scanning.watch import ImageTimeout
 from madaudit.types import Status
 
 # Names that Pillow gives to our formats; HEIF and JPEG XL need plug-ins that are not ours.
 _PILLOW = {
-    "jpeg": ("JPEG", "MPO"),
+    "jpeg": ("JPEG",),  # MPO as well: Pillow opens it as JPEG, and knows no opener of that name
     "png": ("PNG",),
     "webp": ("WEBP",),
     "avif": ("AVIF",),
@@ -61,12 +62,14 @@ def decode(image: memoryview, container: Container, max_pixels: int) -> Decoded:
                 return Decoded(_raster(picture))
     except Image.DecompressionBombError as error:
         return Decoded(None, "too_large", str(error))
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError, EOFError) as error:
+    except MemoryError:
+        return Decoded(None, "too_large", "not enough memory to decode it")
+    except ImageTimeout:
+        raise
+    except Exception as error:  # noqa: BLE001 — Pillow raises KeyError and more on broken files
         text = str(error).replace("\n", " ")[:200]
         status: Status = "truncated" if "truncated" in text else "decode_error"
         return Decoded(None, status, f"{type(error).__name__}: {text}")
-    except MemoryError:
-        return Decoded(None, "too_large", "not enough memory to decode it")
 
 
 def _raster(picture: Image.Image) -> Raster:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import io
 import time
-import traceback
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -19,7 +18,7 @@ from madaudit.detectors import Detector
 from madaudit.detectors.base import Batch
 from madaudit.errors import MadauditError, MalformedError, ShardError
 from madaudit.limits import WINDOW_BYTES
-from madaudit.scanning.batches import Prepared, prepare_batches
+from madaudit.scanning.batches import Prepared, bug_in_words, prepare_batches
 from madaudit.scanning.plan import Plan
 from madaudit.scanning.rows import ROW_GROUP, RowBuffer
 from madaudit.scanning.sketches import ShardSketch
@@ -126,7 +125,7 @@ def scan_shard(job: Job, task: ShardTask, watch: Watch) -> ShardSummary:
     except MadauditError:
         raise
     except Exception as error:  # noqa: BLE001 — recorded with its place, and asked to be reported
-        return give_up(job, task, _bug_in_words(error))
+        return give_up(job, task, bug_in_words(error))
     summary = _summary(work, n_samples, problems, began=began)
     if problems:
         _write_quarantine(job, shard, problems)
@@ -142,15 +141,6 @@ def give_up(job: Job, task: ShardTask, reason: str, *, offset: int | None = None
     problem = Problem(reason, offset)
     _write_quarantine(job, task.shard, (problem,))
     return ShardSummary(task.shard.name, 0, 0, {}, {}, 0, (problem,), is_done=False)
-
-
-def _bug_in_words(error: Exception) -> str:
-    """What went wrong inside madaudit, and where, in one line."""
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    return (
-        f"a bug in madaudit, please report it: {type(error).__name__}: {str(error)[:200]} "
-        f"({place.filename.rpartition('/')[2]}, line {place.lineno})"
-    )
 
 
 def _scan_open(source: OpenShard, work: _Work) -> tuple[int, str]:

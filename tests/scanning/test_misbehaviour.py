@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from madaudit import registry
+from madaudit.scanning import batches
 from madaudit.scanning.engines import pool
 from madaudit.scanning.rows import RowBuffer
 from tests.scanning.data_building import rows, samples, scan, write_tar
@@ -138,3 +139,20 @@ def test_a_bug_of_ours_costs_one_shard_and_names_its_place(
     assert "please report it: ZeroDivisionError" in done["a.tar"].problems[0].message
     assert "test_misbehaviour.py, line" in done["a.tar"].problems[0].message
     assert not (tmp_path / "store" / "scores" / "a.tar.parquet").exists()
+
+
+def test_a_bug_in_a_parser_costs_one_row_and_names_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_tar(tmp_path / "a.tar", samples(8))
+    honest = batches.parse
+
+    def faulty(image: memoryview) -> object:
+        return 1 / 0 if bytes(image[:4]) == b"\x89PNG" else honest(image)
+
+    monkeypatch.setattr(batches, "parse", faulty)
+    (summary,) = scan([tmp_path / "a.tar"], tmp_path / "store")
+    assert summary.status == {"decode_error": 1, "truncated": 1, "ok": 6}
+    error = str(rows(tmp_path / "store", "a.tar")[0]["error"])
+    assert "please report it: ZeroDivisionError" in error
+    assert "test_misbehaviour.py, line" in error
