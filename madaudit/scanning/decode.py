@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from typing import NamedTuple
 
@@ -24,6 +25,8 @@ _PILLOW = {
     "bmp": ("BMP",),
     "tiff": ("TIFF",),
 }
+# Pillow names the object it read from by its address, which differs from run to run.
+_OBJECT = re.compile(r"<[^<>]* at 0x[0-9a-f]+>")
 
 
 class Decoded(NamedTuple):
@@ -67,7 +70,7 @@ def decode(image: memoryview, container: Container, max_pixels: int) -> Decoded:
     except ImageTimeout:
         raise
     except Exception as error:  # noqa: BLE001 — Pillow raises KeyError and more on broken files
-        text = str(error).replace("\n", " ")[:200]
+        text = _OBJECT.sub("", str(error)).replace("\n", " ").strip()[:200]
         status: Status = "truncated" if "truncated" in text else "decode_error"
         return Decoded(None, status, f"{type(error).__name__}: {text}")
 
