@@ -40,6 +40,8 @@ FILES_PER_VIRTUAL_SHARD = 10_000
 MAX_SIDE_PX = 1 << 31
 # Of a vector; the largest CLIP models have 1,280, and a forged header can claim any number.
 MAX_EMBEDDING_DIMENSIONS = 1 << 16
+# numpy writes 128 bytes; version 1 allows 64 KiB.
+MAX_NPY_HEADER_BYTES = 1 << 16
 # The longest documents of web crawls have a few megabytes; a line beyond this is no document, and
 # would have to be held whole.
 MAX_LINE_BYTES = 1 << 25

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, ClassVar, NamedTuple
@@ -17,12 +18,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from madaudit.errors import ShardError
-from madaudit.limits import MAX_EMBEDDING_DIMENSIONS
+from madaudit.limits import MAX_EMBEDDING_DIMENSIONS, MAX_NPY_HEADER_BYTES
 from madaudit.shards import files
 from madaudit.shards.base import OpenShard, Problem, Reader
 from madaudit.shards.cells import keys, positional_key, sidecars
 from madaudit.shards.columns import Layout, layout_of_embeddings
-from madaudit.shards.tables import Table, in_words, open_table
+from madaudit.shards.tables import UNREADABLE, Table, in_words, open_table
 from madaudit.types import NO_SIDECAR, Sample, Shard, Sidecar
 
 # Vectors read at once; 1024 of ViT-L/14 in half precision are 1.5 MB.
@@ -74,33 +75,47 @@ class _Header(NamedTuple):
     raw: bytes
 
 
+# Magic and version, then a Python dictionary in text, as numpy writes it. numpy's own reader
+# evaluates that text, and fails in many ways where it is broken.
+_MAGIC = b"\x93NUMPY"
+_HEADER = re.compile(
+    rb"\{'descr': '([<>=|]f[248])', 'fortran_order': (True|False), "
+    rb"'shape': \((\d+), (\d+)\), \} *\n"
+)
+# Digits of a number of rows; 2**63 has 19.
+_MAX_DIGITS = 19
+
+
 def _read_header(file: BinaryIO) -> _Header:
     """The header, checked against the file's length.
 
     Raises:
         ValueError: no .npy file of vectors.
+
+    Format: numpy.lib.format, versions 1.0 and 2.0.
     """
-    version = np.lib.format.read_magic(file)
-    if version == (1, 0):
-        shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(file)
-    elif version == (2, 0):
-        shape, is_fortran, dtype = np.lib.format.read_array_header_2_0(file)
-    else:
-        raise ValueError(f".npy version {version}; allowed: 1.0 and 2.0")
-    if len(shape) != 2 or is_fortran or dtype.kind != "f":
+    start = file.read(12)
+    if start[:6] != _MAGIC or start[6:8] not in (b"\1\0", b"\2\0"):
+        raise ValueError(f"no .npy file of version 1 or 2: it begins with {start[:8]!r}")
+    width = 2 if start[6] == 1 else 4
+    length = int.from_bytes(start[8 : 8 + width], "little")
+    offset = 8 + width + length
+    file.seek(0)
+    raw = file.read(min(offset, MAX_NPY_HEADER_BYTES))
+    found = _HEADER.fullmatch(raw[8 + width :])
+    if found is None or max(len(found[3]), len(found[4])) > _MAX_DIGITS:
+        seen = raw[8 + width :][:120].decode("latin-1")
+        raise ValueError(f"no rows of floats (n, d) in C order; its header says {seen!r}")
+    n_rows, n_dimensions = int(found[3]), int(found[4])
+    if found[2] == b"True" or not 0 < n_dimensions <= MAX_EMBEDDING_DIMENSIONS:
         raise ValueError(
-            f"an array of shape {shape} and type {dtype}; allowed: rows of floats (n, d)"
+            f"an array of shape ({n_rows}, {n_dimensions}), Fortran order {found[2].decode()}; "
+            f"allowed: C order, 1 to {MAX_EMBEDDING_DIMENSIONS} numbers a row"
         )
-    n_rows, n_dimensions = shape
-    if n_rows < 0 or not 0 < n_dimensions <= MAX_EMBEDDING_DIMENSIONS:
-        raise ValueError(
-            f"a shape of {shape}; allowed: 1 to {MAX_EMBEDDING_DIMENSIONS} numbers a row"
-        )
-    offset = file.tell()
+    dtype = np.dtype(found[1].decode())
     size_bytes = file.seek(0, os.SEEK_END)
     n_held = min(n_rows, (size_bytes - offset) // (n_dimensions * dtype.itemsize))
-    file.seek(0)
-    return _Header(n_rows, n_dimensions, dtype, offset, n_held, file.read(offset))
+    return _Header(n_rows, n_dimensions, dtype, offset, n_held, raw)
 
 
 class _Block(NamedTuple):
@@ -144,15 +159,14 @@ class OpenEmbeddings(OpenShard):
                 Problem("no metadata table beside it: rows have no key of theirs")
             )
             return
-        shard = Shard(uri.rpartition("/")[2], uri, "embeddings", 0, "")
         try:
-            table = open_table(shard)
-        except ShardError as error:
-            self.problems.append(Problem(str(error)))
+            self._table = open_table(Shard(uri.rpartition("/")[2], uri, "embeddings", 0, ""))
+            self._layout = layout_of_embeddings(self._table.schema)
+            self._n_described = self._table.count()
+        except (ShardError, *UNREADABLE) as error:
+            self._layout, self._n_described = None, 0
+            self.problems.append(Problem(f"its metadata cannot be read: {in_words(error)}"))
             return
-        self._table = table
-        self._layout = layout_of_embeddings(table.schema)
-        self._n_described = table.count()
         if self._n_described != self._header.n_rows:
             self.problems.append(
                 Problem(
@@ -173,7 +187,7 @@ class OpenEmbeddings(OpenShard):
                         vector = vectors[place] if place < len(vectors) else None
                         yield _sample(ordinal, key, side, vector)
                 self.position_bytes = self._shard.size_bytes * end // n_samples
-        except (OSError, pa.ArrowException) as error:
+        except UNREADABLE as error:
             self.problems.append(Problem(f"reading stopped: {in_words(error)}"))
         self.position_bytes = self._shard.size_bytes
 

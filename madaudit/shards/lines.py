@@ -42,23 +42,26 @@ def read_lines(file: BinaryIO, uri: str) -> Iterator[Line]:
     """The lines of a file that are not blank.
 
     Args:
-        file: opened for reading; closed at the end.
+        file: opened for reading, and left open.
         uri: its name; the ending says how it is packed.
 
     Raises:
         OSError: the file cannot be read on, or its packing is broken or cut.
     """
     stream = _unpacked(file, uri)
-    while data := stream.readline(MAX_LINE_BYTES + 1):
-        size = len(data)
-        if size > MAX_LINE_BYTES and not data.endswith(b"\n"):
-            size += _skip_line(stream)
-        line = data.rstrip(b"\r\n")
-        if line and not line.isspace():
-            yield Line(line, size if size > MAX_LINE_BYTES else len(line))
+    try:
+        while data := stream.readline(MAX_LINE_BYTES + 1):
+            size = len(data)
+            if size > MAX_LINE_BYTES and not data.endswith(b"\n"):
+                size += _skip_line(stream)
+            line = data.rstrip(b"\r\n")
+            if line and not line.isspace():
+                yield Line(line, size if size > MAX_LINE_BYTES else len(line))
+    finally:
+        stream.detach()
 
 
-def _skip_line(stream: io.BufferedIOBase) -> int:
+def _skip_line(stream: io.BufferedReader) -> int:
     """Read to the end of a line without holding it; the number of bytes."""
     n_bytes = 0
     while part := stream.readline(_BUFFER_BYTES):
@@ -68,7 +71,7 @@ def _skip_line(stream: io.BufferedIOBase) -> int:
     return n_bytes
 
 
-def _unpacked(file: BinaryIO, uri: str) -> io.BufferedIOBase:
+def _unpacked(file: BinaryIO, uri: str) -> io.BufferedReader:
     codec = next((codec for ending, codec in _CODECS.items() if uri.endswith(ending)), None)
     raw = file if codec is None else pa.CompressedInputStream(file, codec)
     return io.BufferedReader(cast(io.RawIOBase, raw), _BUFFER_BYTES)

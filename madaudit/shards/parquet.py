@@ -16,7 +16,7 @@ from madaudit.shards.base import OpenShard, Problem, Reader
 from madaudit.shards.cells import keys, positional_key, sidecars, texts
 from madaudit.shards.columns import Form, Layout
 from madaudit.shards.table_shard import OpenTable
-from madaudit.shards.tables import Table, in_words, open_table_as
+from madaudit.shards.tables import UNREADABLE, Table, in_words, open_table_as
 from madaudit.types import Sample, Shard, Sidecar, Status
 
 
@@ -91,7 +91,7 @@ class OpenImages(OpenTable):
                 if cell.view is not None and len(cell.view) == sample.size:
                     return bytes(cell.view)
                 break
-        except (OSError, ValueError, pa.ArrowException) as error:
+        except UNREADABLE as error:
             raise ShardError(f"cannot read {self._shard.name}: {in_words(error)}") from error
         if sample.image is None and sample.offset < 0 and not sample.size:
             return b""

@@ -13,7 +13,7 @@ from madaudit.limits import MAX_LOST_ROWS
 from madaudit.shards.base import OpenShard, Problem
 from madaudit.shards.cells import positional_key
 from madaudit.shards.columns import Layout
-from madaudit.shards.tables import Stretch, Table, in_words
+from madaudit.shards.tables import UNREADABLE, Stretch, Table, in_words
 from madaudit.types import Sample, Shard
 
 
@@ -44,7 +44,7 @@ class OpenTable(OpenShard):
                 yield from self._samples(stretch, wanted)
                 done = min(stretch.first + stretch.n_rows, n_rows)
                 self.position_bytes = self._shard.size_bytes * done // n_rows
-        except (OSError, pa.ArrowException) as error:
+        except UNREADABLE as error:
             self.problems.append(Problem(f"reading stopped: {in_words(error)}"))
         self.position_bytes = self._shard.size_bytes
 
@@ -52,7 +52,7 @@ class OpenTable(OpenShard):
         if self._n_rows is None:
             try:
                 self._n_rows = self._table.count()
-            except (OSError, pa.ArrowException) as error:
+            except UNREADABLE as error:
                 raise ShardError(f"cannot read {self._shard.name}: {in_words(error)}") from error
         return self._n_rows
 
@@ -84,7 +84,7 @@ class OpenTable(OpenShard):
         if batch is not None:
             try:
                 return self._rows(batch, ordinals)
-            except (ValueError, pa.ArrowException) as failure:
+            except UNREADABLE as failure:
                 error = in_words(failure)
         self.problems.append(Problem(f"{stretch.n_rows} rows cannot be read: {error}"))
         return [

@@ -27,6 +27,10 @@ _FOOTER_BYTES = 8
 _TABLE_ENDINGS = (".parquet", ".arrow")
 
 
+#: What Arrow and files raise where they cannot be read; memory runs out where a size is forged.
+UNREADABLE = (OSError, ValueError, MemoryError, pa.ArrowException)
+
+
 class Stretch(NamedTuple):
     """Some neighbouring rows.
 
@@ -68,7 +72,7 @@ class Table(ABC):
             wanted: ordinals that are needed; stretches without any may be left out.
 
         Raises:
-            OSError, pa.ArrowException: reading cannot go on.
+            UNREADABLE: reading cannot go on.
         """
 
     @abstractmethod
@@ -99,7 +103,7 @@ def open_table(shard: Shard) -> Table:
         if shard.uri.endswith(".arrow"):
             return ArrowTable(file)
         return ParquetTable(file)
-    except (OSError, ValueError, MemoryError, pa.ArrowException) as error:
+    except UNREADABLE as error:
         file.close()
         raise ShardError(f"cannot open {shard.name}: {in_words(error)}", offset=0) from error
 
@@ -113,7 +117,7 @@ def open_table_as(shard: Shard, kind: Kind) -> tuple[Table, Layout]:
     table = open_table(shard)
     try:
         return table, recognise(table.schema, kind)
-    except ShardError as error:
+    except (ShardError, ValueError) as error:  # ValueError: a name that is not UTF-8
         table.close()
         raise ShardError(f"cannot read {shard.name}: {error}", offset=0) from error
 
@@ -131,7 +135,7 @@ def kind_of_first(shards: Sequence[Shard]) -> Kind | None:
             continue  # the scan will say what is wrong with it
         try:
             return recognise(table.schema).kind
-        except ShardError as error:
+        except (ShardError, ValueError) as error:
             raise InputError(f"cannot tell what {shard.name!r} holds: {error}") from error
         finally:
             table.close()
@@ -179,7 +183,7 @@ class ParquetTable(Table):
             ):
                 yield Stretch(first, batch.num_rows, batch)
                 first += batch.num_rows
-        except (OSError, ValueError, MemoryError, pa.ArrowException) as failure:
+        except UNREADABLE as failure:
             error = in_words(failure)
         if first < end:
             yield Stretch(first, end - first, None, f"row group {group}: {error}")
@@ -229,7 +233,7 @@ class ArrowTable(Table):
         try:
             for batch in self._batches():
                 n_rows += batch.num_rows
-        except (OSError, pa.ArrowException):
+        except UNREADABLE:
             return n_rows  # `stretches` says what is wrong
         return n_rows
 
