@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 import click
 import numpy as np
 
+from madaudit.commands.observability import blindness_in_words, imageless_in_words
 from madaudit.commands.shell import common_options, guarded, print_json
 from madaudit.commands.store_rows import group_labels, mark_rows, needed_columns
 from madaudit.errors import OptionError, StoreError
@@ -201,7 +202,7 @@ def _assumptions(*, is_sampled: bool, composite: Composite) -> tuple[str, ...]:
 
 
 def _flags(survey: Survey, tally: MarkTally) -> tuple[str, ...]:
-    flags = []
+    flags: list[str] = []
     n_shards = len(survey.manifest["shards"])
     n_finished = len(survey.markers)
     if n_finished < n_shards:
@@ -211,6 +212,7 @@ def _flags(survey: Survey, tally: MarkTally) -> tuple[str, ...]:
     n_quarantined = len(survey.quarantine)
     if n_quarantined:
         flags.append(f"{plural(n_quarantined, 'shard')} in quarantine: something is wrong there")
+    flags += filter(None, (blindness_in_words(survey, tally), imageless_in_words(survey)))
     hidden = tally.share(tally.hidden)
     if hidden > 0:
         flags.append(f"marks of {percent(hidden)} of samples could not have been seen")

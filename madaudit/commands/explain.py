@@ -16,7 +16,7 @@ from madaudit.scanning.store import Store
 
 _STATE_WORDS = {
     "absent": "looked, nothing there",
-    "unobservable": "could not have been seen (re-encoded, or a format that is not read)",
+    "unobservable": "could not have been seen (no image, re-encoded, or a format not read)",
     "missing": "the check failed (the image is broken)",
     "present": "present",
 }

@@ -12,6 +12,7 @@ import click
 import numpy as np
 
 from madaudit.commands.estimate import Estimate, conclude, require_finished
+from madaudit.commands.observability import blindness_in_words
 from madaudit.commands.shell import common_options, guarded, print_json
 from madaudit.commands.store_rows import MarkRows, domain, mark_rows
 from madaudit.estimation import MarkTally
@@ -102,7 +103,7 @@ def assemble(store: Store) -> AuditReport:
     domains = {name: tally for name, tally in gathered.domains.items() if name}
     return AuditReport(
         title=manifest["root"] or ", ".join(manifest["inputs"]),
-        answer=_answer(known, is_sampled=survey.is_sampled),
+        answer=blindness_in_words(survey, total) or _answer(known, is_sampled=survey.is_sampled),
         in_words=_in_words(known),
         p=known.p,
         floor=floor,
@@ -237,7 +238,7 @@ def _in_words(known: Estimate) -> tuple[str, ...]:
     if hidden > 0.005:
         sentences.append(
             f"For {percent(hidden)} of samples some or all marks could not have been seen, "
-            f"mostly because images were re-encoded or are broken."
+            f"mostly because images were re-encoded or are broken, or because there are none."
         )
     return tuple(sentences)
 
@@ -265,7 +266,7 @@ def _observability(tally: MarkTally) -> tuple[Count, ...]:
         row(
             "could not be seen",
             tally.hidden,
-            "re-encoded, broken, or of a format whose metadata is not read",
+            "re-encoded, broken, without an image, or of a format whose metadata is not read",
         ),
     )
 

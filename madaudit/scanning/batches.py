@@ -27,7 +27,8 @@ class Verdict(NamedTuple):
     keys: DuplicateKeys | None = None
 
 
-_WITHOUT_IMAGE = Verdict("ok", None, None)
+#: Of a sample of a data set that holds no images.
+WITHOUT_IMAGE = Verdict("ok", None, None)
 # An image takes the room of so many rows; with its own that makes BATCH_SAMPLES of them.
 _IMAGE_ROOM = BATCH_ROWS // BATCH_SAMPLES - 1
 
@@ -61,7 +62,7 @@ def prepare_batches(
         if doomed and sample.ordinal in doomed:
             verdict = Verdict(*doomed[sample.ordinal], None)
         elif sample.image is None and sample.status == "ok":
-            verdict = _WITHOUT_IMAGE
+            verdict = WITHOUT_IMAGE
         else:
             verdict = _examine(sample, plan, watch)
             raster = verdict.decoded and verdict.decoded.raster

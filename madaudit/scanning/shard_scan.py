@@ -18,7 +18,7 @@ from madaudit.detectors import Detector
 from madaudit.detectors.base import Batch
 from madaudit.errors import MadauditError, MalformedError, ShardError
 from madaudit.limits import WINDOW_BYTES
-from madaudit.scanning.batches import Prepared, bug_in_words, prepare_batches
+from madaudit.scanning.batches import WITHOUT_IMAGE, Prepared, bug_in_words, prepare_batches
 from madaudit.scanning.plan import Plan
 from madaudit.scanning.rows import ROW_GROUP, RowBuffer
 from madaudit.scanning.sketches import ShardSketch
@@ -98,6 +98,7 @@ class _Work:
     sketch: ShardSketch
     candidates: Candidates = field(default_factory=Candidates)
     n_errors: int = 0
+    n_imageless: int = 0
 
 
 def scan_shard(job: Job, task: ShardTask, watch: Watch) -> ShardSummary:
@@ -132,7 +133,8 @@ def scan_shard(job: Job, task: ShardTask, watch: Watch) -> ShardSummary:
     else:
         store.remove(quarantine_path(shard.name))
     content = _marker(job, shard, summary, identity)
-    store.write_json(marker_path(shard.name), {**content, "ignored_files": ignored})
+    content |= {"ignored_files": ignored, "imageless": work.n_imageless}
+    store.write_json(marker_path(shard.name), content)
     return summary
 
 
@@ -178,6 +180,7 @@ def _add_batch(work: _Work, prepared: Prepared, weight: float) -> None:
     evidence = {d.name: _evidence(d, prepared, work.watch) for d in work.job.detectors}
     work.rows.add(prepared, evidence, weight)
     work.n_errors += sum(verdict.status != "ok" for verdict in prepared.verdicts)
+    work.n_imageless += prepared.verdicts.count(WITHOUT_IMAGE)
     if work.job.plan.thumbnails == "none":
         return
     for name, said in evidence.items():

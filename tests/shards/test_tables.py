@@ -109,7 +109,7 @@ def test_hostile_text_is_kept_as_text(column: str, tmp_path: Path) -> None:
     (summary,) = scan([tmp_path / "in"], tmp_path / "store")
 
     found = [row[column] for row in rows(tmp_path / "store", summary.shard)]
-    kept = [key if column == "key" else key[:4096] for key in HOSTILE_KEYS]
+    kept = list(HOSTILE_KEYS)
     if column == "key":
         kept[3] = "000000003"  # an empty key joins nothing
     assert found == kept
