@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from madaudit.commands.merge import merge as merge
     from madaudit.commands.report import report as report
     from madaudit.commands.scan import scan as scan
+    from madaudit.commands.simulate import simulate as simulate
     from madaudit.commands.verify import verify as verify
     from madaudit.commands.weights import weights as weights
 
@@ -34,6 +35,7 @@ _TWINS = {
     "merge": "madaudit.commands.merge",
     "report": "madaudit.commands.report",
     "scan": "madaudit.commands.scan",
+    "simulate": "madaudit.commands.simulate",
     "verify": "madaudit.commands.verify",
     "weights": "madaudit.commands.weights",
 }

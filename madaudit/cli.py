@@ -20,6 +20,7 @@ _VERBS = {
     "report": "Write the audit report: one offline HTML file and its JSON twin.",
     "scan": "Scan shards or folders of images into a store.",
     "weights": "List or fetch the weights of encoders.",
+    "simulate": "Predict what a self-consuming loop does to models.",
     "verify": "Check that a store is whole and fits its inputs.",
 }
 

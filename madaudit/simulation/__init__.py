@@ -14,6 +14,8 @@ from madaudit.simulation.limits import (
     synthetic_boundary,
 )
 from madaudit.simulation.loop import Filter, LoopSpec
+from madaudit.simulation.mixture import Mixture, MixtureTrace, mixture25, sample_mixture
+from madaudit.simulation.rare_concepts import chance_of_absence, lost_share, zipf_weights
 from madaudit.simulation.trace import FixedPoint, LoopTrace, TraceRow, predict, sample_loop
 from madaudit.simulation.wasserstein import effective_dimension, effective_samples
 
@@ -22,15 +24,22 @@ __all__ = [
     "FixedPoint",
     "LoopSpec",
     "LoopTrace",
+    "Mixture",
+    "MixtureTrace",
     "TraceRow",
     "best_real_share",
+    "chance_of_absence",
     "effective_dimension",
     "effective_samples",
     "limit_of",
+    "lost_share",
+    "mixture25",
     "moments_by_generation",
     "n_effective",
     "predict",
     "sample_ceiling",
     "sample_loop",
+    "sample_mixture",
     "synthetic_boundary",
+    "zipf_weights",
 ]

@@ -1,0 +1,355 @@
+"""`madaudit simulate`: what a self-consuming loop does, generation by generation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from madaudit.commands.shell import common_options, guarded, print_json
+from madaudit.errors import OptionError
+
+if TYPE_CHECKING:
+    from madaudit.simulation import LoopSpec
+
+Family = Literal["gaussian", "mixture"]
+FAMILIES = ("gaussian", "mixture")
+_LOOPS = ("fresh", "augmentation", "synthetic")
+_POOLS = ("replace", "accumulate", "subsample")
+# Columns of the table for people, by family: name in a row to heading.
+_COLUMNS = {
+    "gaussian": {
+        "w2_squared": "E W2²",
+        "mean_error": "mean error",
+        "variance_ratio": "variance",
+        "typical_variance": "typical",
+    },
+    "mixture": {
+        "modes": "modes left",
+        "mean_error": "mean error",
+        "variance_ratio": "variance",
+        "modal_variance_ratio": "within modes",
+        "homozygosity": "same mode",
+    },
+}
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """A loop's trajectory as plain values; `to_dict` is the --json output."""
+
+    content: dict[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        return self.content
+
+
+def simulate(
+    family: Family,
+    *,
+    loop: str = "fresh",
+    pool: str = "replace",
+    memory: int = 1,
+    keep: int | None = None,
+    n_fresh: int | Sequence[int] = 0,
+    n_fixed: int = 0,
+    n_synthetic: int | Sequence[int] = 0,
+    n_initial: int | None = None,
+    bias: float | Sequence[float] = 1.0,
+    real_weight: float = 1.0,
+    model_error: float | Sequence[float] = 0.0,
+    filter_tpr: float = 0.0,
+    filter_fpr: float = 0.0,
+    dim: int = 1,
+    spectrum: Sequence[float] | None = None,
+    data: str | None = None,
+    generations: int = 10,
+    seeds: Sequence[int] = (0,),
+    monte_carlo: int = 0,
+    out: str | None = None,
+) -> Simulation:
+    """What a self-consuming loop does to models, generation by generation.
+
+    Args:
+        family: "gaussian" (exact, or sampled with monte_carlo) or "mixture" (sampled).
+        loop: "fresh", "augmentation" or "synthetic".
+        pool: what becomes of old synthetic samples: "replace", "accumulate" or "subsample".
+        memory: last models that draw the synthetic samples.
+        keep: generations that accumulated samples stay; None for ever.
+        n_fresh: fresh real samples; one number, or one for each generation.
+        n_fixed: fixed real samples.
+        n_synthetic: synthetic samples; one number, or one for each generation.
+        n_initial: real samples of the first model.
+        bias: λ, factor on the variance of what a model draws; may change by generation.
+        real_weight: weight of a real sample beside a synthetic one.
+        model_error: ε², as a fraction of the real variance; may change by generation.
+        filter_tpr: share of synthetic samples that a detector drops before training.
+        filter_fpr: share of real samples that it drops.
+        dim: dimension of the Gaussian.
+        spectrum: eigenvalues of its covariance, in place of dim ones.
+        data: the mixture, "mixture25".
+        generations: after generation 0.
+        seeds: a set of replicates for each.
+        monte_carlo: replicates for each seed; 0 for the exact trace.
+        out: folder for trace.parquet and trace.json.
+
+    Raises:
+        OptionError: a loop that makes no sense; the message says what to give.
+    """
+    from madaudit.simulation import Filter, LoopSpec
+
+    if family not in FAMILIES:
+        raise OptionError(
+            f"simulate knows no family {family!r} (known: {', '.join(FAMILIES)}); the others "
+            f"are not built yet"
+        )
+    filtered = Filter(filter_tpr, filter_fpr) if filter_tpr or filter_fpr else None
+    spec = LoopSpec(
+        loop,  # type: ignore[arg-type]  # LoopSpec refuses other names itself
+        pool=pool,  # type: ignore[arg-type]
+        memory=memory,
+        keep=keep,
+        n_fresh=n_fresh,
+        n_fixed=n_fixed,
+        n_synthetic=n_synthetic,
+        n_initial=n_initial,
+        bias=bias,
+        real_weight=real_weight,
+        model_error=model_error,
+        filters=filtered,
+        dim=len(spectrum) if spectrum else dim,
+        spectrum=tuple(spectrum) if spectrum else None,
+        generations=generations,
+    )
+    content = _run(family, spec, tuple(seeds), monte_carlo, data)
+    if out is not None:
+        _write(content, out)
+    return Simulation(content)
+
+
+def _run(
+    family: Family, spec: LoopSpec, seeds: tuple[int, ...], monte_carlo: int, data: str | None
+) -> dict[str, Any]:
+    from madaudit.simulation import predict, sample_loop, sample_mixture
+
+    if family == "mixture":
+        if data not in (None, "mixture25"):
+            raise OptionError(f"--data is {data!r}; the mixture family knows 'mixture25'")
+        return sample_mixture(spec, monte_carlo or 100, seeds).to_dict()
+    if data is not None:
+        raise OptionError(f"--data is {data!r}; the gaussian family has no data, only --dim")
+    trace = sample_loop(spec, monte_carlo, seeds) if monte_carlo else predict(spec)
+    return trace.to_dict()
+
+
+def _write(content: dict[str, Any], folder: str) -> None:
+    """trace.json with everything, trace.parquet with the rows; each replaced in one step."""
+    import json
+    import os
+    from pathlib import Path
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    target = Path(folder)
+    target.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False, indent=2)
+    (target / "trace.json.part").write_text(text + "\n", encoding="utf-8")
+    pq.write_table(pa.Table.from_pylist(content["trace"]), target / "trace.parquet.part")
+    for name in ("trace.json", "trace.parquet"):
+        os.replace(target / f"{name}.part", target / name)
+
+
+def _print(content: dict[str, Any], out: str | None) -> None:
+    columns = _COLUMNS[content["family"]]
+    seeds = {row.get("seed") for row in content["trace"]}
+    widths = {name: max(len(heading), 10) for name, heading in columns.items()}
+    heads = "  ".join(f"{heading:>{widths[name]}}" for name, heading in columns.items())
+    click.echo(f"{'generation':>10}{'  seed' if len(seeds) > 1 else ''}  {heads}")
+    for row in _chosen(content["trace"]):
+        cells = "  ".join(f"{_number(row.get(name)):>{width}}" for name, width in widths.items())
+        seed = f"{row['seed']:>6}" if len(seeds) > 1 else ""
+        click.echo(f"{row['generation']:>10}{seed}  {cells}")
+    for line in _conclusion(content):
+        click.echo(line)
+    if out is not None:
+        click.echo(f"written: {out}/trace.json, {out}/trace.parquet")
+
+
+def _chosen(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """All rows of a short run, else about twenty, the first and the last among them."""
+    last = max(row["generation"] for row in rows)
+    step = max(1, -(-last // 20))
+    return [row for row in rows if row["generation"] % step == 0 or row["generation"] == last]
+
+
+def _conclusion(content: dict[str, Any]) -> list[str]:
+    lines = [f"note: {flag}" for flag in content["flags"]]
+    end = content["fixed_point"]
+    if end is None:
+        return lines
+    where = (
+        "in the limit"
+        if end["generations_to_converge"] is None
+        else (f"converges (1 % left) in {end['generations_to_converge']} generations")
+    )
+    lines.append(
+        f"{where}: E W2² {_number(end['w2_squared'])}, variance {_number(end['variance_ratio'])} "
+        f"({end['note']})"
+    )
+    ratio = content["n_effective_ratio"]
+    lines.append(
+        f"as good as {_number(content['n_effective'])} real samples alone: "
+        f"{_number(ratio)} times those in the loop"
+    )
+    return lines
+
+
+def _number(value: float | None) -> str:
+    return "unbounded" if value is None else f"{value:.4g}"
+
+
+class _Numbers(click.ParamType[Any]):
+    """One number, or one for each generation: 100 or 100,80,60."""
+
+    def __init__(self, kind: type[int] | type[float]):
+        self._kind = kind
+        self.name = "integer" if kind is int else "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            numbers = [self._number(word.strip()) for word in value.split(",")]
+        except ValueError:
+            self.fail(f"{value!r} is no {self.name}, and no list of them with commas", param, ctx)
+        return numbers[0] if len(numbers) == 1 else tuple(numbers)
+
+    def _number(self, word: str) -> float:
+        number = float(word)
+        if self._kind is float:
+            return number
+        if number != int(number):
+            raise ValueError(word)
+        return int(number)
+
+
+_COUNTS, _REALS = _Numbers(int), _Numbers(float)
+
+
+def _seeds(context: click.Context, parameter: click.Parameter, value: Any) -> tuple[int, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
+@click.command("simulate", no_args_is_help=True)
+@click.argument("family", type=click.Choice(FAMILIES), metavar="gaussian|mixture")
+@click.option(
+    "--loop",
+    type=click.Choice(_LOOPS),
+    default="fresh",
+    show_default=True,
+    help="New real samples each generation, a fixed real set, or none.",
+)
+@click.option(
+    "--pool",
+    type=click.Choice(_POOLS),
+    default="replace",
+    show_default=True,
+    help="What becomes of old synthetic samples.",
+)
+@click.option(
+    "--memory",
+    type=int,
+    default=1,
+    show_default=True,
+    help="Last models that draw the synthetic samples.",
+)
+@click.option("--keep", type=int, help="Generations that accumulated samples stay; all.")
+@click.option("--n-fresh", type=_COUNTS, default=0, metavar="N,…", help="Fresh real samples.")
+@click.option("--n-fixed", type=_COUNTS, default=0, help="Fixed real samples.")
+@click.option("--n-synthetic", type=_COUNTS, default=0, metavar="N,…", help="Synthetic samples.")
+@click.option("--n-initial", type=_COUNTS, help="Real samples of the first model.")
+@click.option(
+    "--bias",
+    type=_REALS,
+    default=1.0,
+    metavar="λ,…",
+    show_default=True,
+    help="Factor on the variance of what a model draws.",
+)
+@click.option(
+    "--real-weight",
+    type=float,
+    default=1.0,
+    show_default=True,
+    help="Weight of a real sample beside a synthetic one.",
+)
+@click.option(
+    "--model-error",
+    type=_REALS,
+    default=0.0,
+    metavar="ε²,…",
+    show_default=True,
+    help="Error that training adds, in real variances.",
+)
+@click.option(
+    "--filter-tpr",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="Share of synthetic samples that a detector drops.",
+)
+@click.option(
+    "--filter-fpr",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="Share of real samples that it drops.",
+)
+@click.option("--dim", type=int, default=1, show_default=True, help="Dimension.")
+@click.option("--spectrum", type=_REALS, metavar="E,…", help="Eigenvalues of the real covariance.")
+@click.option("--data", help="Mixture: mixture25.")
+@click.option("--generations", type=int, default=10, show_default=True, help="After the first.")
+@click.option(
+    "--seeds",
+    type=_COUNTS,
+    default=(0,),
+    show_default="0",
+    metavar="S,…",
+    callback=_seeds,
+    help="A set of replicates for each.",
+)
+@click.option(
+    "--monte-carlo",
+    type=int,
+    default=0,
+    show_default=True,
+    metavar="R",
+    help="Replicates for each seed; 0: exact.",
+)
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(file_okay=False),
+    help="Folder for trace.parquet and trace.json.",
+)
+@common_options
+@guarded
+def command(as_json: bool, quiet: bool, verbose: bool, **options: Any) -> int:
+    """Predict what a self-consuming loop does to models.
+
+    \b
+      madaudit simulate gaussian --n-fresh 1000 --n-synthetic 1000 --bias 0.9
+      madaudit simulate gaussian --loop synthetic --n-synthetic 100 --dim 10 --monte-carlo 1000
+      madaudit simulate mixture --loop synthetic --n-synthetic 2500 --generations 200
+    """
+    if isinstance(options["spectrum"], float):
+        options["spectrum"] = (options["spectrum"],)
+    result = simulate(**options)
+    if as_json:
+        print_json(result.to_dict())
+    elif not quiet:
+        _print(result.to_dict(), options["out"])
+    return 0
