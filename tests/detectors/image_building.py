@@ -193,14 +193,15 @@ def avif(
     manifest: bytes | None = None,
     in_idat: bool = False,
     size: tuple[int, int] = (20, 10),
+    brand: bytes = b"avif",
 ) -> bytes:
-    """AVIF's boxes around items; it holds no picture."""
+    """AVIF's boxes around items, or HEIF's by another brand; it holds no picture."""
     items = []
     if exif is not None:
         items.append((b"Exif", b"\0", struct.pack(">I", 6) + b"Exif\0\0" + exif))
     if xmp is not None:
         items.append((b"mime", b"\0application/rdf+xml\0", xmp))
-    start = box(b"ftyp", b"avif\0\0\0\0avifmif1")
+    start = box(b"ftyp", brand + b"\0\0\0\0" + brand + b"mif1")
     start += b"" if manifest is None else manifest_box(manifest)
     payload = b"".join(data for _, _, data in items)
     place = 0
@@ -234,6 +235,101 @@ def _meta(
 def manifest_box(store: bytes) -> bytes:
     name = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
     return box(b"uuid", name + b"\0\0\0\0manifest\0" + b"\0" * 8 + store)
+
+
+# --- TIFF, GIF and JPEG XL -------------------------------------------------------------------
+
+WIDTH, STRIP_OFFSET, STRIP_BYTES, XMP_TAG, IPTC_TAG = 256, 273, 279, 700, 33723
+PHOTOSHOP_TAG, C2PA_TAG = 34377, 52545
+
+
+def tiff(
+    tags: Mapping[int, str | bytes | int] | None = None,
+    *,
+    order: str = "<",
+    is_big: bool = False,
+    size: tuple[int, int] = (20, 10),
+    next_at: int = 0,
+) -> bytes:
+    """A grey TIFF that decodes; its directory stands behind the pixels.
+
+    Text becomes ASCII, bytes UNDEFINED, numbers LONG; tags of the EXIF IFD go there. What is given
+    replaces the image's own tags.
+    """
+    header = (b"II" if order == "<" else b"MM") + struct.pack(order + "H", 43 if is_big else 42)
+    header += struct.pack(order + "HHQ", 8, 0, 0) if is_big else struct.pack(order + "I", 0)
+    pixels = b"\x80" * (size[0] * size[1])
+    main: dict[int, str | bytes | int] = {WIDTH: size[0], 257: size[1], 258: 8, 259: 1, 262: 1}
+    main |= {STRIP_OFFSET: len(header), 277: 1, 278: size[1], STRIP_BYTES: len(pixels)}
+    main |= {tag: value for tag, value in (tags or {}).items() if tag not in _IN_EXIF_IFD}
+    inner = {tag: value for tag, value in (tags or {}).items() if tag in _IN_EXIF_IFD}
+    at = len(header) + len(pixels)
+    body = b""
+    if inner:
+        body = _directory(inner, at, order, is_big=is_big)
+        main[0x8769] = at
+    first = at + len(body)
+    start = header[: 8 if is_big else 4] + struct.pack(order + ("Q" if is_big else "I"), first)
+    return start + pixels + body + _directory(main, first, order, is_big=is_big, next_at=next_at)
+
+
+def _directory(
+    tags: Mapping[int, str | bytes | int],
+    at: int,
+    order: str,
+    *,
+    is_big: bool,
+    next_at: int = 0,
+) -> bytes:
+    counter, form, offset, inline = ("Q", "HHQ", "Q", 8) if is_big else ("H", "HHI", "I", 4)
+    width = struct.calcsize(order + form) + inline
+    values_at = at + struct.calcsize(order + counter) + width * len(tags) + inline
+    entries, values = b"", b""
+    for tag, value in sorted(tags.items()):
+        if isinstance(value, int):
+            kind, n, stored = 4, 1, struct.pack(order + "I", value)
+        else:
+            stored = _stored(value)
+            kind, n = (2 if isinstance(value, str) else 7), len(stored)
+        entries += struct.pack(order + form, tag, kind, n)
+        if len(stored) <= inline:
+            entries += stored.ljust(inline, b"\0")
+            continue
+        entries += struct.pack(order + offset, values_at + len(values))
+        values += stored + b"\0" * (len(stored) & 1)
+    count = struct.pack(order + counter, len(tags))
+    return count + entries + struct.pack(order + offset, next_at) + values
+
+
+def sub_blocks(data: bytes) -> bytes:
+    pieces = [data[at : at + 255] for at in range(0, len(data), 255)]
+    return b"".join(bytes([len(piece)]) + piece for piece in pieces) + b"\0"
+
+
+def gif(*extensions: bytes, size: tuple[int, int] = (8, 6)) -> bytes:
+    """A GIF of Pillow's with extensions before its first image."""
+    plain = pillow_bytes("GIF", size)
+    at = 13 + (3 << (plain[10] & 7) + 1)
+    return plain[:at] + b"".join(extensions) + plain[at:]
+
+
+def gif_xmp(packet: bytes) -> bytes:
+    trailer = b"\x01" + bytes(range(255, -1, -1)) + b"\0"
+    return b"\x21\xff\x0bXMP DataXMP" + packet + trailer
+
+
+def gif_manifest(store: bytes) -> bytes:
+    return b"\x21\xff\x0bC2PA_GIF\x01\0\0" + sub_blocks(store)
+
+
+def gif_comment(text: str) -> bytes:
+    return b"\x21\xfe" + sub_blocks(text.encode())
+
+
+def jxl(*boxes: bytes) -> bytes:
+    """JPEG XL's boxes around a codestream that holds no picture."""
+    start = b"\0\0\0\x0cJXL \r\n\x87\n" + box(b"ftyp", b"jxl \0\0\0\0jxl ")
+    return start + b"".join(boxes) + box(b"jxlc", b"\xff\x0a" + b"\0" * 40)
 
 
 # --- EXIF, XMP and IPTC -----------------------------------------------------------------------

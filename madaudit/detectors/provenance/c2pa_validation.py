@@ -14,6 +14,9 @@ _MIME = {
     "webp": "image/webp",
     "avif": "image/avif",
     "heif": "image/heif",
+    "tiff": "image/tiff",
+    "gif": "image/gif",
+    "jxl": "image/jxl",
 }
 # A manifest may point to a remote one, and a certificate to a revocation server. An audit asks
 # neither: it would tell strangers what is being audited, and give other answers offline.

@@ -1,12 +1,15 @@
 """EXIF: texts of the tags that name a program, from the TIFF structure that holds them.
 
 Reads IFD 0 and the EXIF IFD once each, so cycles cannot hold it up; an entry that points outside
-the block is left out. Sources: TIFF 6.0; CIPA DC-008 (Exif 3.0), 4.6.
+the block is left out. Sources: TIFF 6.0; CIPA DC-008 (Exif 3.0), 4.6; BigTIFF as in libtiff's
+"BigTIFF File Format" (offsets and counts of eight bytes).
 """
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from madaudit.limits import MAX_IFD_ENTRIES, MAX_TAG_BYTES
 
@@ -25,39 +28,120 @@ _NAMES = {
     0x9C9C: "XPComment",
 }
 _EXIF_IFD = 0x8769
-_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 129: 1}
+# Bytes of a value by its type; 16 to 18 are BigTIFF's.
+SIZES = (
+    dict.fromkeys((1, 2, 6, 7, 129), 1)
+    | dict.fromkeys((3, 8), 2)
+    | dict.fromkeys((4, 9, 11, 13), 4)
+    | dict.fromkeys((5, 10, 12, 16, 17, 18), 8)
+)
 
 
-def read_tags(data: bytes) -> dict[str, str]:
+class Layout(NamedTuple):
+    """How numbers are written.
+
+    Attributes:
+        order: "<" or ">", as struct has it.
+        is_big: whether offsets and counts have eight bytes.
+        first: offset of IFD 0.
+    """
+
+    order: str
+    is_big: bool
+    first: int
+
+
+class Entry(NamedTuple):
+    """One entry of an IFD.
+
+    Attributes:
+        tag, kind: as numbers.
+        n_values: of its type.
+        start: offset of the first.
+    """
+
+    tag: int
+    kind: int
+    n_values: int
+    start: int
+
+    @property
+    def size(self) -> int:
+        """Bytes of all values, 0 for a type that does not exist."""
+        return SIZES.get(self.kind, 0) * self.n_values
+
+
+def layout_of(data: bytes | memoryview) -> Layout | None:
+    """How a TIFF structure is written, None where it is none."""
+    head = bytes(data[:16])
+    if len(head) < 8 or head[:2] not in (b"II", b"MM"):
+        return None
+    order = "<" if head[:2] == b"II" else ">"
+    (magic,) = struct.unpack_from(order + "H", head, 2)
+    if magic == 42:
+        return Layout(order, False, *struct.unpack_from(order + "I", head, 4))
+    if magic == 43 and len(head) == 16 and head[4:8] in (b"\x08\0\0\0", b"\0\x08\0\0"):
+        return Layout(order, True, *struct.unpack_from(order + "Q", head, 8))
+    return None
+
+
+def read_entries(data: bytes | memoryview, layout: Layout, at: int) -> Iterator[Entry]:
+    """Entries of the IFD at an offset; those behind the end of the data are left out."""
+    order, is_big, _ = layout
+    counter, form, width, inline = ("Q", "HHQ", 20, 8) if is_big else ("H", "HHI", 12, 4)
+    start = at + struct.calcsize(order + counter)
+    if start > len(data):
+        return
+    (n_entries,) = struct.unpack_from(order + counter, data, at)
+    for entry in range(start, start + width * min(n_entries, MAX_IFD_ENTRIES), width):
+        if entry + width > len(data):
+            return
+        tag, kind, count = struct.unpack_from(order + form, data, entry)
+        found = Entry(tag, kind, count, entry + width - inline)
+        if found.size > inline:
+            (place,) = struct.unpack_from(order + ("Q" if is_big else "I"), data, found.start)
+            found = found._replace(start=place)
+        yield found
+
+
+def directory_end(data: bytes | memoryview, layout: Layout, at: int) -> int:
+    """The byte behind an IFD and its pointer to the next; beyond the data where it is cut."""
+    order, is_big, _ = layout
+    counter, width, pointer = ("Q", 20, 8) if is_big else ("H", 12, 4)
+    start = at + struct.calcsize(order + counter)
+    if start > len(data):
+        return start
+    (n_entries,) = struct.unpack_from(order + counter, data, at)
+    return start + width * int(n_entries) + pointer
+
+
+def read_tags(data: bytes | memoryview) -> dict[str, str]:
     """Texts of known tags by name; empty where `data` is no TIFF structure."""
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4])
-    if order is None or len(data) < 8:
-        return {}
+    layout = layout_of(data)
     tags: dict[str, str] = {}
-    (first,) = struct.unpack_from(order + "I", data, 4)
-    pointers = _read_ifd(data, order, first, tags)
+    if layout is None:
+        return tags
+    pointers = _read_ifd(data, layout, layout.first, tags)
     for pointer in pointers[:1]:
-        _read_ifd(data, order, pointer, tags)
+        _read_ifd(data, layout, pointer, tags)
     return tags
 
 
-def _read_ifd(data: bytes, order: str, at: int, tags: dict[str, str]) -> list[int]:
+def _read_ifd(
+    data: bytes | memoryview, layout: Layout, at: int, tags: dict[str, str]
+) -> list[int]:
     """Fill `tags` from one IFD; returns the offsets of EXIF IFDs it points to."""
     pointers: list[int] = []
-    if at + 2 > len(data):
-        return pointers
-    (n_entries,) = struct.unpack_from(order + "H", data, at)
-    for entry in range(at + 2, at + 2 + 12 * min(n_entries, MAX_IFD_ENTRIES), 12):
-        if entry + 12 > len(data):
-            break
-        tag, kind, count, value = struct.unpack_from(order + "HHII", data, entry)
-        if tag == _EXIF_IFD:
-            pointers.append(value)
-        elif tag in _NAMES and _NAMES[tag] not in tags:
-            size = _SIZES.get(kind, 0) * count
-            start = entry + 8 if size <= 4 else value
-            if 0 < size <= MAX_TAG_BYTES and start + size <= len(data):
-                tags[_NAMES[tag]] = _text(_NAMES[tag], data[start : start + size], order)
+    for entry in read_entries(data, layout, at):
+        if entry.tag == _EXIF_IFD:
+            form = {4: "I", 8: "Q"}.get(entry.size)
+            if form is not None and entry.start + entry.size <= len(data):
+                pointers += struct.unpack_from(layout.order + form, data, entry.start)
+        elif entry.tag in _NAMES and _NAMES[entry.tag] not in tags:
+            end = entry.start + entry.size
+            if 0 < entry.size <= MAX_TAG_BYTES and end <= len(data):
+                value = bytes(data[entry.start : end])
+                tags[_NAMES[entry.tag]] = _text(_NAMES[entry.tag], value, layout.order)
     return pointers
 
 

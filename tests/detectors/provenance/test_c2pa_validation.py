@@ -8,6 +8,7 @@ import io
 import threading
 
 import pytest
+from PIL import features
 
 from madaudit.detectors import build_detector
 from madaudit.detectors.base import Batch
@@ -16,13 +17,18 @@ from tests.detectors.image_building import (
     IPTC_SYNTHETIC,
     SYNTHETIC_STORE,
     action,
+    avif,
     chunk,
     itxt_chunk,
     jpeg_with_manifest,
+    jxl,
     look_at,
     pillow_bytes,
     png,
+    riff_chunk,
     text_chunk,
+    tiff,
+    webp,
     xmp_packet,
 )
 
@@ -31,6 +37,24 @@ pytest.importorskip("cryptography", reason="the extra madaudit[demo] is not inst
 from tests.detectors.signing import listening, sign  # noqa: E402 — needs both packages
 
 _MIME = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
+# Formats in which a manifest is found and validated: the image, its type, and where it stands.
+_EMBEDDED = {
+    "jpeg": (lambda: pillow_bytes("JPEG", (64, 48)), "image/jpeg", "JPEG APP11 JUMBF"),
+    "png": (lambda: pillow_bytes("PNG", (64, 48)), "image/png", "PNG caBX"),
+    "webp": (lambda: pillow_bytes("WEBP", (64, 48)), "image/webp", "WebP C2PA"),
+    "webp-extended": (
+        lambda: webp(riff_chunk(b"XMP ", xmp_packet())),
+        "image/webp",
+        "WebP C2PA",
+    ),
+    "avif": (lambda: pillow_bytes("AVIF", (64, 48)), "image/avif", "BMFF uuid C2PA"),
+    "heif": (lambda: avif(brand=b"heic"), "image/heic", "BMFF uuid C2PA"),
+    "tiff": (lambda: pillow_bytes("TIFF", (64, 48)), "image/tiff", "TIFF tag 52545 C2PA"),
+    "tiff-big-endian": (lambda: tiff(order=">"), "image/tiff", "TIFF tag 52545 C2PA"),
+    "big-tiff": (lambda: tiff(is_big=True), "image/tiff", "TIFF tag 52545 C2PA"),
+    "gif": (lambda: pillow_bytes("GIF", (64, 48)), "image/gif", "GIF C2PA"),
+    "jxl": (jxl, "image/jxl", "JPEG XL jumb box"),
+}
 
 
 @functools.cache
@@ -55,6 +79,15 @@ def test_a_signed_image_is_valid(kind):
     detail = _found(_signed(kind))
     assert (detail.label, detail.validation) == ("synthetic", "valid")
     assert detail.tool == "signing test"
+
+
+@pytest.mark.parametrize("kind", _EMBEDDED)
+def test_a_manifest_that_c2pa_embeds_is_found_and_validated_in_every_format(kind):
+    image, mime, place = _EMBEDDED[kind]
+    if mime == "image/avif" and not features.check("avif"):
+        pytest.skip("Pillow was built without AVIF")
+    detail = _found(sign(image(), mime, [action("c2pa.created", IPTC_SYNTHETIC)]))
+    assert (detail.label, detail.validation, detail.field) == ("synthetic", "valid", place)
 
 
 @pytest.mark.parametrize("kind", _MIME)
@@ -91,7 +124,7 @@ def test_the_fingerprint_names_the_validators_version():
 
 
 def test_a_format_that_c2pa_does_not_know_is_not_checked():
-    assert c2pa_validation.validate(memoryview(b"GIF89a"), "gif") == "not checked"
+    assert c2pa_validation.validate(memoryview(b"BM"), "bmp") == "not checked"
 
 
 @pytest.mark.parametrize("at", range(100, 2100, 100))

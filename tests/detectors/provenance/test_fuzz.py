@@ -19,23 +19,32 @@ from madaudit.detectors.provenance.tiff import read_tags
 from madaudit.errors import MalformedError
 from madaudit.types import Sidecar
 from tests.detectors.image_building import (
+    C2PA_TAG,
     INFOTEXT,
     MAKE,
     SYNTHETIC_STORE,
     USER_COMMENT,
+    XMP_TAG,
     app11,
     avif,
+    box,
     chunk,
     exif_block,
+    gif,
+    gif_comment,
+    gif_manifest,
+    gif_xmp,
     image_resource,
     itxt_chunk,
     jpeg,
+    jxl,
     look_at,
     png,
     raw_profile_chunk,
     riff_chunk,
     source_type_xmp,
     text_chunk,
+    tiff,
     user_comment,
     webp,
     ztxt_chunk,
@@ -66,6 +75,12 @@ _VALID = {
     ),
     "avif": avif(exif=_EXIF, xmp=source_type_xmp(), manifest=SYNTHETIC_STORE),
     "avif-idat": avif(exif=_EXIF, xmp=source_type_xmp(), in_idat=True),
+    "tiff": tiff({MAKE: "flux", USER_COMMENT: user_comment(INFOTEXT), C2PA_TAG: SYNTHETIC_STORE}),
+    "big-tiff": tiff({MAKE: "flux", XMP_TAG: source_type_xmp()}, order=">", is_big=True),
+    "gif": gif(gif_comment("note"), gif_xmp(source_type_xmp()), gif_manifest(SYNTHETIC_STORE)),
+    "jxl": jxl(
+        box(b"Exif", b"\0\0\0\0" + _EXIF), box(b"xml ", source_type_xmp()), SYNTHETIC_STORE
+    ),
 }
 _STARTS = [image[:16] for image in _VALID.values()] + [b"GIF89a", b"BM", b"II*\0", b""]
 _QUICK = settings(

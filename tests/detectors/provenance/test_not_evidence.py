@@ -33,6 +33,7 @@ from tests.detectors.image_building import (
     source_type_xmp,
     state_of,
     text_chunk,
+    tiff,
     webp,
     xmp_packet,
 )
@@ -87,8 +88,16 @@ def test_a_mark_in_the_pixels_gives_no_hit(mark):
 
 
 @pytest.mark.parametrize("mark", _MARKS)
+@pytest.mark.parametrize("kind", ["TIFF", "GIF"])
+def test_a_mark_behind_a_tiff_or_gif_gives_no_hit(mark, kind):
+    assert _hits(pillow_bytes(kind) + _MARKS[mark]) == []
+
+
+@pytest.mark.parametrize("mark", _MARKS)
 def test_a_mark_in_a_tiffs_pixels_gives_no_hit(mark):
-    image = pillow_bytes("TIFF") + _MARKS[mark]
+    image = tiff(size=(1000, 20))
+    image = image.replace(b"\x80" * len(_MARKS[mark]), _MARKS[mark], 1)
+    assert _MARKS[mark] in image
     assert _hits(image) == []
 
 

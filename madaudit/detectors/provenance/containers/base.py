@@ -59,6 +59,10 @@ class Container:
             self._exif = tags
         return self._exif
 
+    def keep_exif(self, tags: dict[str, str]) -> None:
+        """Take tags that the parser has read itself."""
+        self._exif = tags
+
     def texts(self) -> dict[str, Block]:
         """Text blocks by keyword; the first of a name stands."""
         found: dict[str, Block] = {}

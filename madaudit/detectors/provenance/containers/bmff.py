@@ -34,7 +34,9 @@ _BRANDS = {
 _C2PA_UUID = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 
 
-class _Box(NamedTuple):
+class Box(NamedTuple):
+    """A box: its kind, and where its content starts and ends; a cut one ends behind the file."""
+
     kind: bytes
     start: int
     end: int
@@ -59,7 +61,7 @@ def parse_bmff(image: memoryview) -> Container:
     last = 0
     problem: str | None = None
     is_described = False
-    for box in _boxes(image, 0, end):
+    for box in boxes(image, 0, end):
         last = box.end
         if box.end > end:
             kind = box.kind.decode("latin-1")
@@ -91,7 +93,7 @@ def _format(image: memoryview) -> str:
     return "avif" if "avif" in names else "heif"
 
 
-def _boxes(image: memoryview, start: int, end: int) -> Iterator[_Box]:
+def boxes(image: memoryview, start: int, end: int) -> Iterator[Box]:
     """Boxes of a stretch; one whose end lies beyond it is the last."""
     position = start
     for _ in range(MAX_PARTS):
@@ -108,21 +110,21 @@ def _boxes(image: memoryview, start: int, end: int) -> Iterator[_Box]:
         if length < body - position:
             return
         position += length
-        yield _Box(kind, body, position)
+        yield Box(kind, body, position)
         if position > end:
             return
 
 
-def _children(image: memoryview, box: _Box, skip: int) -> dict[bytes, _Box]:
+def _children(image: memoryview, box: Box, skip: int) -> dict[bytes, Box]:
     """Boxes inside a box by kind; one that reaches beyond it is left out."""
     return {
         child.kind: child
-        for child in _boxes(image, box.start + skip, box.end)
+        for child in boxes(image, box.start + skip, box.end)
         if child.end <= box.end
     }
 
 
-def _size(image: memoryview, meta: _Box) -> tuple[int, int] | None:
+def _size(image: memoryview, meta: Box) -> tuple[int, int] | None:
     """The largest image extents among the item properties (tiles and thumbnails are smaller)."""
     properties = _children(image, meta, 4).get(b"iprp")
     store = _children(image, properties, 0).get(b"ipco") if properties else None
@@ -133,13 +135,13 @@ def _size(image: memoryview, meta: _Box) -> tuple[int, int] | None:
             int.from_bytes(image[box.start + 4 : box.start + 8], "big"),
             int.from_bytes(image[box.start + 8 : box.start + 12], "big"),
         )
-        for box in _boxes(image, store.start, store.end)
+        for box in boxes(image, store.start, store.end)
         if box.kind == b"ispe" and box.end - box.start >= 12
     ]
     return max(sizes, key=lambda size: size[0] * size[1], default=None)
 
 
-def _manifest(image: memoryview, box: _Box) -> list[Block]:
+def _manifest(image: memoryview, box: Box) -> list[Block]:
     """The C2PA store of a uuid box: version and flags, purpose, offset of a Merkle box, JUMBF."""
     data = bytes(image[box.start : min(box.end, box.start + MAX_BLOCK_BYTES)])
     if data[:16] != _C2PA_UUID:
@@ -150,7 +152,7 @@ def _manifest(image: memoryview, box: _Box) -> list[Block]:
     return [Block("c2pa", "BMFF uuid C2PA", rest[8:])]
 
 
-def _items(image: memoryview, meta: _Box) -> list[Block]:
+def _items(image: memoryview, meta: Box) -> list[Block]:
     """EXIF and XMP items.
 
     Raises:
@@ -182,14 +184,14 @@ def _items(image: memoryview, meta: _Box) -> list[Block]:
     return blocks
 
 
-def _item_kinds(image: memoryview, iinf: _Box) -> dict[int, str]:
+def _item_kinds(image: memoryview, iinf: Box) -> dict[int, str]:
     """Item numbers to "exif", "xmp" or ""."""
     if iinf.end - iinf.start < 6:
         return {}
     version = image[iinf.start]
     entries = iinf.start + (6 if version == 0 else 8)
     kinds: dict[int, str] = {}
-    for box in _boxes(image, entries, iinf.end):
+    for box in boxes(image, entries, iinf.end):
         if box.kind != b"infe" or len(kinds) >= MAX_BMFF_ITEMS:
             continue
         if box.end > iinf.end or box.end - box.start < 12:
@@ -204,7 +206,7 @@ def _item_kinds(image: memoryview, iinf: _Box) -> dict[int, str]:
     return kinds
 
 
-def _item_places(image: memoryview, iloc: _Box, idat: _Box | None) -> dict[int, list[_Extent]]:
+def _item_places(image: memoryview, iloc: Box, idat: Box | None) -> dict[int, list[_Extent]]:
     """Item numbers to the stretches of the file that hold them."""
     fields = _Fields(bytes(image[iloc.start : min(iloc.end, iloc.start + MAX_BLOCK_BYTES)]))
     version = fields.take(1)

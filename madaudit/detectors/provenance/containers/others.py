@@ -1,4 +1,4 @@
-"""Formats that are recognised but whose metadata is not read: GIF, BMP, TIFF, JPEG XL.
+"""Formats that are recognised but not read: BMP, and JPEG XL without its box container.
 
 Their marks are unobservable, never absent.
 """
@@ -12,11 +12,7 @@ def parse_other(image: memoryview) -> Container | None:
     """Format and, where it stands at a fixed place, size; None for no image at all."""
     start = bytes(image[:32])
     name, width, height = "", None, None
-    if start[:6] in (b"GIF87a", b"GIF89a") and len(start) >= 10:
-        name = "gif"
-        width = int.from_bytes(start[6:8], "little")
-        height = int.from_bytes(start[8:10], "little")
-    elif start[:2] == b"BM" and len(start) >= 26 and start[6:10] == b"\0\0\0\0":
+    if start[:2] == b"BM" and len(start) >= 26 and start[6:10] == b"\0\0\0\0":
         name = "bmp"
         if start[14] == 12:  # the header of OS/2
             return Container(
@@ -28,8 +24,6 @@ def parse_other(image: memoryview) -> Container | None:
         # Only the height may be negative (rows from the top); such a width is no size at all.
         width = max(int.from_bytes(start[18:22], "little", signed=True), 0) or None
         height = abs(int.from_bytes(start[22:26], "little", signed=True))
-    elif start[:4] in (b"II*\0", b"MM\0*"):
-        name = "tiff"
-    elif start[:2] == b"\xff\x0a" or start[4:12] == b"JXL \r\n\x87\n":
+    elif start[:2] == b"\xff\x0a":
         name = "jxl"
     return Container(name, width, height, is_readable=False) if name else None
