@@ -38,6 +38,8 @@ KEPT_BYTES = 1 << 23
 FILES_PER_VIRTUAL_SHARD = 10_000
 # Of an image's side; what is beyond is no size.
 MAX_SIDE_PX = 1 << 31
+# Digits of a number of rows in a header; 2**63 has 19.
+MAX_ROW_COUNT_DIGITS = 19
 # Of a vector; the largest CLIP models have 1,280, and a forged header can claim any number.
 MAX_EMBEDDING_DIMENSIONS = 1 << 16
 # numpy writes 128 bytes; version 1 allows 64 KiB.
@@ -85,6 +87,8 @@ MAX_ITEM_NAME_BYTES = 1 << 12
 
 # ---- metadata: EXIF, XMP, Photoshop, C2PA, generation parameters
 
+# Strips of a TIFF that are checked for being inside the file; a map scanned in rows has 100,000.
+MAX_TIFF_STRIPS = 1 << 17
 # An IFD of a camera holds under 100 entries.
 MAX_IFD_ENTRIES = 1000
 # A ComfyUI workflow in a tag reaches 1 MB.
@@ -119,6 +123,13 @@ MAX_INFOTEXT_CHARS = 1 << 16
 MAX_CUE_CHARS = 4096
 # Longer messages than this are in nobody's images, and the null's table has one entry a bit.
 MAX_MESSAGE_BITS = 4096
+
+# The longest of an AIGC label's seven fields is a signature; nothing real is near this.
+MAX_AIGC_CHARS = 1 << 16
+# Tokens of a document that are looked at for a watermark: enough for any that can be found.
+DEFAULT_MAX_TOKENS = 5000
+# Pixels of one image in which marks' survival is measured; a 16-megapixel photo.
+MAX_DETECTABILITY_PIXELS = 1 << 24
 
 # ---- stores
 

@@ -21,7 +21,7 @@ _SOURCES = [
     for path in sorted(_ROOT.rglob("*.py"))
     if path.name != "limits.py" and path.relative_to(_ROOT).parts[0] not in _PURE
 ]
-_NAME = re.compile(r"^_?(?:[A-Z_]*_)?(?:MAX|LIMIT|MOST|WINDOW|BATCH)(?:_[A-Z_]+)?$")
+_NAME = re.compile(r"^_?(?:[A-Z_]*_)?(?:MAX|LIMIT|MOST|BATCH)(?:_[A-Z_]+)?$")
 
 
 def limits_in(source: str) -> list[str]:

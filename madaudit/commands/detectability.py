@@ -16,13 +16,13 @@ import click
 from madaudit.commands.scan_request import split_names
 from madaudit.commands.shell import common_options, guarded, print_json
 from madaudit.errors import InputError, OptionError
+from madaudit.limits import MAX_DETECTABILITY_PIXELS
 from madaudit.types import Interval
 
 if TYPE_CHECKING:
     from madaudit.detectors.base import Pixels
     from madaudit.detectors.watermarks.frequency import FrequencyWatermark
 
-MAX_PIXELS = 1 << 24
 LEVEL = 0.95
 
 
@@ -199,7 +199,7 @@ def _pixels(sample: Any) -> Pixels | None:
     container = None if sample.image is None else parse(sample.image)
     if container is None:
         return None
-    raster = decode(sample.image, container, MAX_PIXELS).raster
+    raster = decode(sample.image, container, MAX_DETECTABILITY_PIXELS).raster
     return None if raster is None else raster.rgb
 
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from madaudit.errors import ShardError
-from madaudit.limits import MAX_EMBEDDING_DIMENSIONS, MAX_NPY_HEADER_BYTES
+from madaudit.limits import MAX_EMBEDDING_DIMENSIONS, MAX_NPY_HEADER_BYTES, MAX_ROW_COUNT_DIGITS
 from madaudit.shards import files
 from madaudit.shards.base import OpenShard, Problem, Reader
 from madaudit.shards.cells import keys, positional_key, sidecars
@@ -82,8 +82,6 @@ _HEADER = re.compile(
     rb"\{'descr': '([<>=|]f[248])', 'fortran_order': (True|False), "
     rb"'shape': \((\d+), (\d+)\), \} *\n"
 )
-# Digits of a number of rows; 2**63 has 19.
-_MAX_DIGITS = 19
 
 
 def _read_header(file: BinaryIO) -> _Header:
@@ -103,7 +101,7 @@ def _read_header(file: BinaryIO) -> _Header:
     file.seek(0)
     raw = file.read(min(offset, MAX_NPY_HEADER_BYTES))
     found = _HEADER.fullmatch(raw[8 + width :])
-    if found is None or max(len(found[3]), len(found[4])) > _MAX_DIGITS:
+    if found is None or max(len(found[3]), len(found[4])) > MAX_ROW_COUNT_DIGITS:
         seen = raw[8 + width :][:120].decode("latin-1")
         raise ValueError(f"no rows of floats (n, d) in C order; its header says {seen!r}")
     n_rows, n_dimensions = int(found[3]), int(found[4])

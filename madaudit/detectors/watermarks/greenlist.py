@@ -29,6 +29,7 @@ from madaudit.detectors.watermarks.text.tails import (
     winmax_tail,
 )
 from madaudit.errors import OptionError
+from madaudit.limits import DEFAULT_MAX_TOKENS
 from madaudit.types import Evidence
 
 _WINDOWS = ("whole", "winmax")
@@ -72,8 +73,8 @@ class Greenlist(Detector):
     tokenizer: str | None = None
     windows: str = "whole"
     legacy: bool = False
-    max_p_value: float = passages.MAX_P_VALUE
-    max_tokens: int = passages.MAX_TOKENS
+    max_p_value: float = passages.DEFAULT_P_VALUE
+    max_tokens: int = DEFAULT_MAX_TOKENS
 
     name: ClassVar[str] = "greenlist"
     version: ClassVar[int] = 1

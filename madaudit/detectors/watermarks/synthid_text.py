@@ -27,6 +27,7 @@ from madaudit.detectors.watermarks.text.passages import Finding
 from madaudit.detectors.watermarks.text.seeding import Tokens
 from madaudit.detectors.watermarks.text.tails import SMALLEST_P, weighted_coins_tail
 from madaudit.errors import OptionError
+from madaudit.limits import DEFAULT_MAX_TOKENS
 from madaudit.types import Evidence
 
 _STATISTICS = ("weighted", "mean", "bayesian")
@@ -61,8 +62,8 @@ class SynthIDText(Detector):
     parameters: str | None = None
     eos: int | None = None
     tokenizer: str | None = None
-    max_p_value: float = passages.MAX_P_VALUE
-    max_tokens: int = passages.MAX_TOKENS
+    max_p_value: float = passages.DEFAULT_P_VALUE
+    max_tokens: int = DEFAULT_MAX_TOKENS
 
     name: ClassVar[str] = "synthid_text"
     version: ClassVar[int] = 1

@@ -6,12 +6,8 @@ extension XMP DataXMP); C2PA 2.2, A.3 (application extension C2PA_GIF). A commen
 
 from __future__ import annotations
 
-from madaudit.detectors.provenance.containers.base import (
-    MAX_BLOCK_BYTES,
-    MAX_PARTS,
-    Block,
-    Container,
-)
+from madaudit.detectors.provenance.containers.base import Block, Container
+from madaudit.limits import MAX_BLOCK_BYTES, MAX_PARTS
 
 SIGNATURES = (b"GIF87a", b"GIF89a")
 _EXTENSION, _IMAGE, _TRAILER = 0x21, 0x2C, 0x3B

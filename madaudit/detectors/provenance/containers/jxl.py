@@ -7,8 +7,9 @@ Source: ISO/IEC 18181-2:2024, 4 (boxes) and 9 (Exif, xml, jumb, brob); C2PA 2.2,
 
 from __future__ import annotations
 
-from madaudit.detectors.provenance.containers.base import MAX_BLOCK_BYTES, Block, Container
+from madaudit.detectors.provenance.containers.base import Block, Container
 from madaudit.detectors.provenance.containers.bmff import boxes
+from madaudit.limits import MAX_BLOCK_BYTES
 
 SIGNATURE = b"\0\0\0\x0cJXL \r\n\x87\n"
 _KINDS = {

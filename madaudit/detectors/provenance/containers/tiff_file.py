@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 
-from madaudit.detectors.provenance.containers.base import MAX_BLOCK_BYTES, Block, Container
+from madaudit.detectors.provenance.containers.base import Block, Container
 from madaudit.detectors.provenance.photoshop import iptc_resource
 from madaudit.detectors.provenance.tiff import (
     Entry,
@@ -19,14 +19,13 @@ from madaudit.detectors.provenance.tiff import (
     read_entries,
     read_tags,
 )
+from madaudit.limits import MAX_BLOCK_BYTES, MAX_TIFF_STRIPS
 
 _WIDTH, _HEIGHT = 256, 257
 _STRIPS = {273: 279, 324: 325}  # offsets of strips and tiles to their lengths
 _XMP, _IPTC, _PHOTOSHOP, _C2PA = 700, 33723, 34377, 52545
 _METADATA = frozenset({_XMP, _IPTC, _PHOTOSHOP, _C2PA})
 _NUMBERS = {3: "H", 4: "I", 16: "Q"}
-# Strips that are checked for being inside the file; a scan of a map in rows has 100,000.
-_MAX_STRIPS = 1 << 17
 
 
 def parse_tiff(image: memoryview) -> Container | None:
@@ -107,6 +106,6 @@ def _numbers(image: memoryview, layout: Layout, entry: Entry) -> tuple[int, ...]
         return ()
     width = struct.calcsize(layout.order + form)
     room = max(len(image) - entry.start, 0) // width
-    n = min(entry.n_values, room, _MAX_STRIPS)
+    n = min(entry.n_values, room, MAX_TIFF_STRIPS)
     numbers: tuple[int, ...] = struct.unpack_from(f"{layout.order}{n}{form}", image, entry.start)
     return numbers

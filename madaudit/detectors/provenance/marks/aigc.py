@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 
 from madaudit.detectors.base import FromSource, Look, MarkDetector, one_line
 from madaudit.detectors.provenance.xmp import TC260, read_properties
+from madaudit.limits import MAX_AIGC_CHARS
 from madaudit.types import Detail, Label
 
 # A label and one of these, or it is another program's JSON.
@@ -37,8 +38,6 @@ _MEANINGS: dict[str, tuple[str, Label | None]] = {
     "3": ("says that the content is suspected to be generated, which proves nothing", None),
 }
 _READER = "wiltodelta/remove-ai-watermarks, src/remove_ai_watermarks/metadata.py"
-# The longest of its seven fields is a signature; nothing real is near this.
-_MAX_JSON = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ def _places(look: Look) -> Iterator[tuple[str, str]]:
 
 def _label(text: str) -> dict[str, Any] | None:
     """The object of the standard, or None where the text is another."""
-    if len(text) > _MAX_JSON:
+    if len(text) > MAX_AIGC_CHARS:
         return None
     try:
         value = json.loads(text)

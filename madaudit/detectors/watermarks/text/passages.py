@@ -16,8 +16,8 @@ from madaudit.detectors.watermarks.text.tokens import WHAT_TO_GIVE, Tokenizer, l
 from madaudit.errors import MadauditError, OptionError
 from madaudit.types import MISSING, Detail, Evidence, Label
 
-MAX_P_VALUE = 1e-6
-MAX_TOKENS = 5000
+# A largest p-value that holds at web scale; docs/text-watermarks.md.
+DEFAULT_P_VALUE = 1e-6
 
 
 class Passage(NamedTuple):

@@ -9,7 +9,7 @@ import time
 import pytest
 from PIL import Image
 
-from madaudit.detectors.provenance.containers.base import MAX_BLOCK_BYTES
+from madaudit.limits import MAX_BLOCK_BYTES
 from tests.detectors.image_building import (
     C2PA_TAG,
     INFOTEXT,
