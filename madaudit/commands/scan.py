@@ -12,7 +12,6 @@ import click
 
 from madaudit.commands.scan_request import ScanRequest, build_plan, parse_options, split_names
 from madaudit.commands.shell import EXIT_INCOMPLETE, common_options, guarded, print_json
-from madaudit.detectors import DEFAULTS
 from madaudit.detectors.base import Tier
 from madaudit.limits import DEFAULT_IMAGE_TIMEOUT_S, DEFAULT_MAX_PIXELS
 from madaudit.scanning.plan import THUMBNAILS, TIERS, Thumbnails
@@ -90,7 +89,7 @@ def scan(
         inputs: shards (tar, tables, documents, embeddings), folders, globs, brace patterns, fsspec
             URLs, or Hugging Face data sets (`hf:NAME`).
         output: the store's folder or URL.
-        detectors: names; default: all marks that need no pixels.
+        detectors: names; default: all marks that the tier can see.
         options: detector name to its options.
         tier: "headers", "pixels" (decodes every image, so damaged ones are found) or "model".
         engine: "serial" or "pool"; default: pool where it pays.
@@ -226,7 +225,7 @@ def _result(
 @click.command("scan", no_args_is_help=True)
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT…")
 @click.option("-o", "--output", required=True, metavar="STORE", help="Folder or URL to write.")
-@click.option("--detectors", metavar="A,B", help=f"Default: {','.join(DEFAULTS)}.")
+@click.option("--detectors", metavar="A,B", help="Default: every mark that the tier can see.")
 @click.option(
     "--option",
     "option_pairs",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from madaudit.detectors import DEFAULTS
+from madaudit.detectors import default_detectors
 from madaudit.detectors.base import Tier
 from madaudit.errors import OptionError
 from madaudit.scanning.plan import SCHEMA_VERSION, Plan, Thumbnails
@@ -97,7 +97,7 @@ def build_plan(
     Raises:
         RequestError: they cannot, or an option or value does not exist.
     """
-    names = tuple(detectors or DEFAULTS)
+    names = tuple(detectors or default_detectors(tier))
     for name in options or {}:
         if name not in names:
             raise OptionError(

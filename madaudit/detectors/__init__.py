@@ -6,9 +6,17 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from madaudit import registry
-from madaudit.detectors.base import Detector
+from madaudit.detectors.base import Detector, Tier
 
-__all__ = ["DEFAULTS", "DETECTORS", "Detector", "build_detector", "known_detectors"]
+__all__ = [
+    "DEFAULTS",
+    "DETECTORS",
+    "PIXEL_DEFAULTS",
+    "Detector",
+    "build_detector",
+    "default_detectors",
+    "known_detectors",
+]
 
 _MARKS = "madaudit.detectors.provenance.marks"
 DETECTORS: dict[str, str] = {
@@ -30,12 +38,20 @@ DETECTORS: dict[str, str] = {
     "optout_training": f"{_MARKS}.optout:OptOut",
     "rivagan": "madaudit.detectors.watermarks.rivagan:RivaGan",
     "stable_signature": "madaudit.detectors.watermarks.stable_signature:StableSignature",
+    "stealth": f"{_MARKS}.stealth:Stealth",
     "synthid_text": "madaudit.detectors.watermarks.synthid_text:SynthIDText",
     "trustmark": "madaudit.detectors.watermarks.trustmark:TrustMark",
 }
 # What a scan runs unless told otherwise: all marks that need no pixels, and opt-outs. Cues are
 # left out: they need an extra, and say little.
 DEFAULTS = ("a1111", "aigc", "c2pa", "comfyui", "exif_software", "iptc", "optout_training")
+# What a scan that decodes pixels runs besides.
+PIXEL_DEFAULTS = ("stealth",)
+
+
+def default_detectors(tier: Tier) -> tuple[str, ...]:
+    """What a scan at this tier runs unless told otherwise."""
+    return DEFAULTS if tier == "headers" else DEFAULTS + PIXEL_DEFAULTS
 
 
 def known_detectors() -> dict[str, str]:

@@ -18,6 +18,7 @@ from tests.detectors.image_building import (
     SYNTHETIC_STORE,
     chunk,
     exif_block,
+    hidden,
     jpeg,
     jpeg_with_exif,
     jpeg_with_xmp,
@@ -35,6 +36,7 @@ _IMAGES = (
     png(chunk(b"caBX", SYNTHETIC_STORE)),
     jpeg_with_xmp(source_type_xmp()),
     jpeg_with_exif(exif_block({0x0131: "AI generated;txt2img;flux"})),
+    hidden(INFOTEXT.encode(), signature=b"stealth_pnginfo", size=(40, 50)),
     pillow_bytes("JPEG", (300, 280)),
     pillow_bytes("PNG", (64, 64)),
     jpeg(),
@@ -56,7 +58,9 @@ def detector(request) -> Detector:
 
 def _decoded(image: bytes) -> Raster | None:
     try:
-        return Raster(np.asarray(Image.open(io.BytesIO(image)).convert("RGB")))
+        picture = Image.open(io.BytesIO(image))
+        alpha = np.asarray(picture.getchannel("A")) if picture.mode == "RGBA" else None
+        return Raster(np.asarray(picture.convert("RGB")), alpha)
     except OSError:
         return None
 

@@ -18,6 +18,7 @@ from madaudit.detectors import build_detector
 from madaudit.detectors.base import Batch, Look
 from madaudit.detectors.provenance.containers import Container, parse
 from madaudit.errors import MalformedError
+from madaudit.scanning.decode import decode
 from madaudit.types import NO_SIDECAR, Evidence, Sample, Sidecar
 
 INFOTEXT = (
@@ -45,6 +46,15 @@ def detect(name: str, image: bytes, sidecar: Sidecar = NO_SIDECAR) -> Evidence:
     options = {"validate": False} if name == "c2pa" else None
     (evidence,) = build_detector(name, options).detect(Batch([look_at(image, sidecar)]))
     return evidence
+
+
+def detect_pixels(name: str, image: bytes, sidecar: Sidecar = NO_SIDECAR) -> Evidence:
+    """What a detector says that is given the decoded image, as a scan at tier "pixels" does."""
+    look = look_at(image, sidecar)
+    container = look.container
+    decoded = None if container is None else decode(memoryview(image), container, 1 << 28)
+    batch = Batch([look], lambda _: decoded and decoded.raster)
+    return build_detector(name).detect(batch)[0]
 
 
 def state_of(name: str, image: bytes, sidecar: Sidecar = NO_SIDECAR) -> str:
@@ -171,6 +181,36 @@ def webp(*chunks: bytes, size: tuple[int, int] = (8, 6), lossless: bool = True) 
         bitstream = riff_chunk(b"VP8X", b"\x0c\0\0\0" + canvas) + bitstream
     body = b"WEBP" + bitstream + b"".join(chunks)
     return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+# --- hidden in pixels -----------------------------------------------------------------------
+
+
+def hidden(
+    payload: bytes,
+    *,
+    signature: bytes = b"stealth_pngcomp",
+    size: tuple[int, int] = (40, 30),
+    n_bits: int | None = None,
+    kind: str = "PNG",
+) -> bytes:
+    """A file with a payload in its lowest bits, written pixel by pixel down the columns.
+
+    The signature says whether in alpha or in RGB; `n_bits` is the length to claim.
+    """
+    length = 8 * len(payload) if n_bits is None else n_bits
+    stream = signature + length.to_bytes(4, "big") + payload
+    bits = [byte >> place & 1 for byte in stream for place in range(7, -1, -1)]
+    mode, channels = ("RGBA", (3,)) if b"png" in signature else ("RGB", (0, 1, 2))
+    image = Image.new(mode, size, (90, 120, 150, 255)[: len(mode)])
+    places = [(x, y, c) for x in range(size[0]) for y in range(size[1]) for c in channels]
+    for (x, y, channel), bit in zip(places, bits, strict=False):
+        values = list(image.getpixel((x, y)))
+        values[channel] = values[channel] & ~1 | bit
+        image.putpixel((x, y), tuple(values))
+    out = io.BytesIO()
+    image.save(out, kind, **({"lossless": True, "exact": True} if kind == "WEBP" else {}))
+    return out.getvalue()
 
 
 # --- AVIF -----------------------------------------------------------------------------------
