@@ -30,21 +30,41 @@ DETECTORS: dict[str, str] = {
     "dwt_dct": "madaudit.detectors.watermarks.dwt_dct:DwtDct",
     "dwt_dct_svd": "madaudit.detectors.watermarks.dwt_dct_svd:DwtDctSvd",
     "exif_software": f"{_MARKS}.exif_software:ExifSoftware",
+    "fooocus": f"{_MARKS}.fooocus:Fooocus",
+    "generator_settings": f"{_MARKS}.generator_settings:GeneratorSettings",
     "greenlist": "madaudit.detectors.watermarks.greenlist:Greenlist",
     "invisible_characters": (
         "madaudit.detectors.watermarks.invisible_characters:InvisibleCharacters"
     ),
+    "invokeai": f"{_MARKS}.invokeai:InvokeAI",
     "iptc": f"{_MARKS}.iptc:IPTC",
+    "midjourney": f"{_MARKS}.midjourney:Midjourney",
+    "novelai": f"{_MARKS}.novelai:NovelAI",
     "optout_training": f"{_MARKS}.optout:OptOut",
     "rivagan": "madaudit.detectors.watermarks.rivagan:RivaGan",
     "stable_signature": "madaudit.detectors.watermarks.stable_signature:StableSignature",
     "stealth": f"{_MARKS}.stealth:Stealth",
+    "swarmui": f"{_MARKS}.swarmui:SwarmUI",
     "synthid_text": "madaudit.detectors.watermarks.synthid_text:SynthIDText",
     "trustmark": "madaudit.detectors.watermarks.trustmark:TrustMark",
 }
 # What a scan runs unless told otherwise: all marks that need no pixels, and opt-outs. Cues are
 # left out: they need an extra, and say little.
-DEFAULTS = ("a1111", "aigc", "c2pa", "comfyui", "exif_software", "iptc", "optout_training")
+DEFAULTS = (
+    "a1111",
+    "aigc",
+    "c2pa",
+    "comfyui",
+    "exif_software",
+    "fooocus",
+    "generator_settings",
+    "invokeai",
+    "iptc",
+    "midjourney",
+    "novelai",
+    "optout_training",
+    "swarmui",
+)
 # What a scan that decodes pixels runs besides.
 PIXEL_DEFAULTS = ("stealth",)
 

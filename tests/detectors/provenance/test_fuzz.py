@@ -68,6 +68,15 @@ _VALID = {
         chunk(b"eXIf", _EXIF),
         behind=chunk(b"caBX", SYNTHETIC_STORE),
     ),
+    "png-settings": png(
+        text_chunk("parameters", '{"sui_image_params": {"model": "x", "initimage": "y"}}'),
+        text_chunk("invokeai_graph", '{"nodes": {"1": {"type": "inpaint"}, "2": [1]}}'),
+        text_chunk("sd-metadata", '{"model_id": "x", "image": {"steps": 1, "type": "img2img"}}'),
+        text_chunk("Dream", '"a" -s 1 -S 2 -W 3 -H 4 -C 5'),
+        text_chunk("Software", "NovelAI"),
+        text_chunk("Comment", '{"request_type": "Img2ImgRequest"}'),
+        text_chunk("generation_data", '{"prompt": "a", "steps": 1, "baseModel": {}}'),
+    ),
     "webp": webp(
         riff_chunk(b"EXIF", _EXIF),
         riff_chunk(b"XMP ", source_type_xmp()),

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from madaudit.detectors import DEFAULTS, PIXEL_DEFAULTS
+from tests.detectors.image_building import detect, detect_pixels
 from tests.detectors.shared_data import DATA, entries, evidence_of, look, needs_data, rows, rows_of
 
 pytestmark = needs_data
@@ -30,18 +32,23 @@ _MARKS = {
     r"EXIF Software 'AI generated": "exif_software",
     r"EXIF MakerNote 'OpenAI--ImageGeneration'": "exif_software",
     r"UserComment-json-prompt$": "exif_software",
+    r"invokeai:(Dream|sd-metadata|invokeai_metadata|invokeai_graph)$": "invokeai",
+    r"novelai$": "novelai",
+    r"comment-json$": "novelai",
+    r"fooocus$": "fooocus",
+    r"swarmui$": "swarmui",
+    r"png:(Author|Description\(prompt, Job ID\))$": "midjourney",
+}
+# "parameters in another form than infotext": part of the path to the detector that reads it.
+_OTHER_PARAMETERS = r"params-other$"
+_READS_OTHER_PARAMETERS = {
+    "ruined-fooocus": "fooocus",
+    "fooocus1": "fooocus",
+    "huggingface-space": "generator_settings",
+    "swarmui": "swarmui",
 }
 # Marks of a later issue: no detector reads them yet.
-_LATER = (
-    r"invokeai:(Dream|sd-metadata|invokeai_metadata|invokeai_graph)$",
-    r"novelai$",
-    r"comment-json$",
-    r"fooocus$",
-    r"params-other$",
-    r"swarmui$",
-    r"png:(Author|Description\(prompt, Job ID\))$",
-    r"dwtDct SDv1 bit-match ",
-)
+_LATER = (r"dwtDct SDv1 bit-match ",)
 # Kinds of metadata, sources and notes: nothing that proves anything.
 _NO_MARKS = (
     r"str:",
@@ -78,6 +85,11 @@ _TOOLS = {
         "dalle2-openai": "OpenAI",
         "pollinations": "Pollinations",
     },
+    "invokeai": {"": "InvokeAI"},
+    "novelai": {"": "NovelAI"},
+    "fooocus": {"": "Fooocus"},
+    "swarmui": {"": "SwarmUI"},
+    "midjourney": {"": "Midjourney"},
     "iptc": {"midjourney": "Midjourney", "iptc-reference": "Credit Line (ref2021.1)"},
 }
 # Neither a list entry nor obvious from the folder: the list has only "exif" for these.
@@ -88,7 +100,8 @@ _ONLY_EXIF = {
     "jpg__civitai-hires.jpg": ("comfyui", "Civitai"),
     "jpg__civitai-upscale.jpg": ("comfyui", "Civitai"),
     "jpg__civitai.jpeg": ("exif_software", "Civitai"),
-    "webp__novelai-curated.webp": ("exif_software", "NovelAI"),
+    "webp__novelai-curated.webp": ("novelai", "NovelAI"),
+    "jpg__swarmui.jpg": ("swarmui", "SwarmUI"),
 }
 
 
@@ -115,7 +128,7 @@ def _plain(generator: str) -> str:
 
 
 def test_every_entry_of_the_list_is_known_to_this_test():
-    known = (*_MARKS, *_LATER, *_NO_MARKS)
+    known = (*_MARKS, _OTHER_PARAMETERS, *_LATER, *_NO_MARKS)
     unknown = {
         entry
         for row in rows()
@@ -127,7 +140,18 @@ def test_every_entry_of_the_list_is_known_to_this_test():
 
 @pytest.mark.parametrize(
     ("name", "n_files"),
-    [("a1111", 27), ("comfyui", 21), ("c2pa", 25), ("exif_software", 64), ("iptc", 21)],
+    [
+        ("a1111", 27),
+        ("comfyui", 21),
+        ("c2pa", 25),
+        ("exif_software", 64),
+        ("fooocus", 1),
+        ("invokeai", 4),
+        ("iptc", 21),
+        ("midjourney", 20),
+        ("novelai", 3),
+        ("swarmui", 1),
+    ],
 )
 def test_every_mark_on_the_list_is_found_by_its_detector(name, n_files):
     marked = _marked(name)
@@ -157,6 +181,40 @@ def test_marks_that_the_list_calls_exif_are_found(part):
     (row,) = [row for row in rows() if row["path"].endswith(part)]
     name, tool = _ONLY_EXIF[part]
     assert evidence_of(row, name)[name].detail.tool == tool
+
+
+def test_parameters_of_another_form_than_infotext_are_read():
+    marked = [row for row in rows() if any(re.match(_OTHER_PARAMETERS, e) for e in entries(row))]
+    assert len(marked) == 4
+    for row in marked:
+        name = next(d for part, d in _READS_OTHER_PARAMETERS.items() if part in row["path"])
+        assert evidence_of(row, name)[name].is_hit, row["path"]
+
+
+def test_malformed_files_get_a_state_and_never_an_exception():
+    malformed = rows_of("provenance/sd-parsers/tests__resources__bad_images")
+    states = {
+        row["path"].rpartition("__")[2]: {
+            name: (detect_pixels if name in PIXEL_DEFAULTS else detect)(
+                name, (DATA / row["path"]).read_bytes()
+            ).state
+            for name in (*DEFAULTS, *PIXEL_DEFAULTS)
+        }
+        for row in malformed
+    }
+    assert set(states["empty_file.png"].values()) == {"missing"}
+    assert set(states["empty_image.png"].values()) == {"absent"}
+    assert set(states["empty_image.jpg"].values()) == {"absent", "unobservable"}
+    assert states["text_after_idat.png"]["a1111"] == "present"
+    assert len(malformed) == 4
+
+
+@pytest.mark.slow
+def test_no_real_photo_hides_anything_in_its_pixels():
+    real = [row for row in rows_of("real/") if row["format"] in ("png", "webp")]
+    assert real
+    for row in real:
+        assert detect_pixels("stealth", (DATA / row["path"]).read_bytes()).state == "absent"
 
 
 @pytest.mark.parametrize("mark", ["Valid", "Invalid"])

@@ -40,6 +40,22 @@ from tests.detectors.image_building import (
 
 _FLUX = "AI generated;txt2img;flux"
 _GRAPH = json.dumps({"1": {"class_type": "KSampler", "inputs": {}}})
+_INVOKEAI = json.dumps({"generation_mode": "txt2img", "steps": 30})
+_SWARMUI = json.dumps({"sui_image_params": {"steps": 20}})
+_FOOOCUS = json.dumps({"version": "Fooocus v2.5.5", "base_model": "x"})
+_HF_SPACE = json.dumps(
+    dict.fromkeys(
+        (
+            "prompt",
+            "resolution",
+            "guidance_scale",
+            "num_inference_steps",
+            "sampler",
+            "use_upscaler",
+        )
+    )
+)
+_JOB = "a cat Job ID: d4ed5fb5-1025-4cc1-9f89-8a23e53bb384"
 _MARKS = {
     "infotext": b"parameters\0" + INFOTEXT.encode(),
     "infotext-chunk": text_chunk("parameters", INFOTEXT),
@@ -51,6 +67,10 @@ _MARKS = {
     "manifest-segment": jpeg_with_manifest(SYNTHETIC_STORE)[2:-2],
     "exif": b"Exif\0\0" + exif_block({SOFTWARE: _FLUX}),
     "riff-chunk": riff_chunk(b"C2PA", SYNTHETIC_STORE),
+    "invokeai": text_chunk("invokeai_metadata", _INVOKEAI),
+    "novelai": text_chunk("Software", "NovelAI"),
+    "swarmui": b"parameters\0" + _SWARMUI.encode(),
+    "midjourney": text_chunk("Description", _JOB),
 }
 _PLAIN = {"jpeg": jpeg(), "png": png(), "webp": webp()}
 
@@ -66,6 +86,12 @@ def test_each_mark_counts_in_its_own_place():
     assert _hits(png(chunk(b"caBX", SYNTHETIC_STORE))) == ["c2pa"]
     assert _hits(jpeg_with_xmp(source_type_xmp())) == ["iptc"]
     assert _hits(jpeg_with_exif(exif_block({SOFTWARE: _FLUX}))) == ["exif_software"]
+    assert _hits(png(text_chunk("invokeai_metadata", _INVOKEAI))) == ["invokeai"]
+    assert _hits(png(text_chunk("Software", "NovelAI"))) == ["novelai"]
+    assert _hits(png(text_chunk("parameters", _SWARMUI))) == ["swarmui"]
+    assert _hits(png(text_chunk("parameters", _FOOOCUS))) == ["fooocus"]
+    assert _hits(png(text_chunk("parameters", _HF_SPACE))) == ["generator_settings"]
+    assert _hits(png(text_chunk("Description", _JOB))) == ["midjourney"]
 
 
 @pytest.mark.parametrize("kind", _PLAIN)
@@ -121,6 +147,7 @@ def test_an_infotext_inside_another_tools_prompt_gives_no_hit_of_its_own():
 @pytest.mark.parametrize("keyword", ["Comment", "Description", "Title", "caption", "parameterS"])
 def test_a_mark_under_another_keyword_gives_no_hit(keyword):
     texts = [INFOTEXT, _GRAPH, source_type_xmp().decode(), _FLUX, "Made with OpenAI Labs"]
+    texts += [_INVOKEAI, _SWARMUI, _FOOOCUS, _HF_SPACE, "NovelAI"]
     for text in texts:
         assert _hits(png(text_chunk(keyword, text), itxt_chunk(keyword, text.encode()))) == []
 
@@ -129,7 +156,10 @@ def test_a_graph_under_the_infotexts_keyword_is_no_infotext():
     assert _hits(png(text_chunk("parameters", _GRAPH))) == []
 
 
-@pytest.mark.parametrize("text", [INFOTEXT, _GRAPH, _FLUX, "Made with OpenAI Labs"])
+@pytest.mark.parametrize(
+    "text",
+    [INFOTEXT, _GRAPH, _FLUX, "Made with OpenAI Labs", _SWARMUI, _HF_SPACE, _JOB, "NovelAI"],
+)
 def test_a_caption_is_not_evidence(text):
     assert _hits(png(), Sidecar(caption=text)) == []
     assert _hits(jpeg_with_exif(exif_block({0x9C9C: text.encode("utf-16-le")}))) == []
