@@ -71,5 +71,5 @@ def command(as_json: bool, quiet: bool, verbose: bool) -> int:
     for item in result.detectors:
         mark = click.style("✓", fg="green") if item["available"] else click.style("✗", fg="red")
         about = "; ".join(filter(None, (_about(item), item["why"])))
-        click.echo(f"{mark} {item['name']:<14} {about}")
+        click.echo(f"{mark} {item['name']:<20} {about}")
     return 0
