@@ -6,7 +6,8 @@ import pytest
 
 from madaudit.detectors import base
 from madaudit.detectors.provenance.json_text import read_object
-from tests.detectors.image_building import look_at, png, text_chunk
+from madaudit.errors import MalformedError
+from tests.detectors.image_building import look_at, png, state_of, text_chunk, ztxt_chunk
 
 
 @pytest.mark.parametrize(
@@ -32,6 +33,15 @@ def test_an_object_is_read(text):
 )
 def test_anything_else_is_none(text):
     assert read_object(text) is None
+
+
+def test_an_object_that_is_too_long_is_malformed_and_never_absent():
+    text = '{"a": "' + "x" * (1 << 22) + '"}'
+    with pytest.raises(MalformedError, match="at most"):
+        read_object(text)
+    assert read_object(text[1:]) is None
+    image = png(ztxt_chunk("parameters", text.encode()))
+    assert state_of("swarmui", image) == "missing"
 
 
 def test_settings_are_read_once_for_all_detectors(monkeypatch):
