@@ -124,6 +124,14 @@ MAX_CUE_CHARS = 4096
 # Longer messages than this are in nobody's images, and the null's table has one entry a bit.
 MAX_MESSAGE_BITS = 4096
 
+# Prompts of early models have at most a few hundred words.
+MAX_DREAM_CHARS = 1 << 16
+# A prompt may have 6,000 characters, and its parameters come last.
+MAX_MIDJOURNEY_CHARS = 1 << 13
+# Genuine payloads have about 1 KB; a graph of ComfyUI reaches 1 MB.
+MAX_STEALTH_BYTES = 1 << 22
+# The same after decompression.
+MAX_STEALTH_TEXT_BYTES = 1 << 23
 # The longest of an AIGC label's seven fields is a signature; nothing real is near this.
 MAX_AIGC_CHARS = 1 << 16
 # Tokens of a document that are looked at for a watermark: enough for any that can be found.

@@ -26,6 +26,7 @@ from madaudit.detectors.provenance.generation import (
     generated,
 )
 from madaudit.detectors.provenance.json_text import read_object
+from madaudit.limits import MAX_DREAM_CHARS, MAX_GRAPH_NODES
 from madaudit.types import Detail
 
 _MODES = {
@@ -45,10 +46,6 @@ _ENCODER = re.compile(r"i2l|l2l|img2img|vae_encode")
 _ENLARGER = re.compile(r"esrgan|spandrel|restore_face")
 _GENERATIVE = ("positive_prompt", "steps", "model", "generation_mode")
 _SOURCE = "invoke-ai/InvokeAI, "
-# Prompts of early models have at most a few hundred words.
-_MAX_DREAM = 1 << 16
-# The largest graph that the program itself can draw has a few thousand nodes.
-_MAX_NODES = 20_000
 
 
 @dataclass(frozen=True)
@@ -120,7 +117,7 @@ def _read_sd_metadata(text: str) -> _Found | None:
 
 
 def _read_dream(text: str) -> _Found | None:
-    line = text[:_MAX_DREAM]
+    line = text[:MAX_DREAM_CHARS]
     if not all(pattern.search(line) for pattern in _DREAM):
         return None
     # The prompt comes first, in quotation marks; flags inside it are words.
@@ -148,7 +145,7 @@ def _read_graph(text: str) -> _Found | None:
     if not isinstance(listed, list):
         return None
     kinds = []
-    for node in listed[:_MAX_NODES]:
+    for node in listed[:MAX_GRAPH_NODES]:
         data = node.get("data", node) if isinstance(node, dict) else None
         kind = data.get("type") if isinstance(data, dict) else None
         if isinstance(kind, str):

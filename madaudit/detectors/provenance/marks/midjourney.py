@@ -11,12 +11,11 @@ from typing import ClassVar
 
 from madaudit.detectors.base import Look, MarkDetector
 from madaudit.detectors.provenance.generation import UNSTATED, generated
+from madaudit.limits import MAX_MIDJOURNEY_CHARS
 from madaudit.types import Detail
 
 _JOB = re.compile(r"\bJob ID: [0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 _MODEL = re.compile(r"--(v|version|niji) (\d[\d.]{0,8})")
-# A prompt may have 6,000 characters, and its parameters come last.
-_MAX_TAIL = 1 << 13
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Midjourney(MarkDetector):
         block = look.texts.get("Description")
         if block is None:
             return None
-        tail = block.text[-_MAX_TAIL:].strip("\0 \n")
+        tail = block.text[-MAX_MIDJOURNEY_CHARS:].strip("\0 \n")
         if not _JOB.search(tail):
             return None
         return generated("Midjourney", UNSTATED, block.where, _model(tail))

@@ -32,6 +32,7 @@ from madaudit.detectors.provenance.infotext import mode_of, parse_infotext, prog
 from madaudit.detectors.provenance.json_text import read_object
 from madaudit.detectors.provenance.novelai_fields import read_novelai
 from madaudit.errors import MalformedError
+from madaudit.limits import MAX_STEALTH_BYTES, MAX_STEALTH_TEXT_BYTES
 from madaudit.types import ABSENT, MISSING, UNOBSERVABLE, Detail, Evidence
 
 # Signature to whether its payload is compressed by gzip; for alpha and for RGB.
@@ -41,9 +42,6 @@ _SIGNATURE_BYTES = 15
 _HEADER_BYTES = _SIGNATURE_BYTES + 4
 # Formats that keep the lowest bits: PNG always, WebP where it is lossless, its alpha mostly.
 _FORMATS = frozenset({"png", "webp"})
-# Genuine payloads have about 1 KB; a graph of ComfyUI reaches 1 MB.
-_MAX_PAYLOAD_BYTES = 1 << 22
-_MAX_TEXT_BYTES = 1 << 23
 
 
 class _Plane(NamedTuple):
@@ -120,10 +118,10 @@ def _read(plane: _Plane) -> Detail | None:
     if is_compressed is None:
         return None
     n_bytes = int.from_bytes(header[_SIGNATURE_BYTES:], "big") // 8
-    if not 0 < n_bytes <= min(capacity_bytes - _HEADER_BYTES, _MAX_PAYLOAD_BYTES):
+    if not 0 < n_bytes <= min(capacity_bytes - _HEADER_BYTES, MAX_STEALTH_BYTES):
         raise MalformedError(
             f"hidden payload of {n_bytes} bytes; the image holds {capacity_bytes}, at most "
-            f"{_MAX_PAYLOAD_BYTES} are read"
+            f"{MAX_STEALTH_BYTES} are read"
         )
     payload = _hidden_bytes(plane.values, _HEADER_BYTES + n_bytes)[_HEADER_BYTES:]
     text = (_inflate(payload) if is_compressed else payload).decode("utf-8", "replace")
@@ -144,11 +142,11 @@ def _hidden_bytes(values: Pixels, n_bytes: int) -> bytes:
 def _inflate(payload: bytes) -> bytes:
     inflater = zlib.decompressobj(zlib.MAX_WBITS | 16)
     try:
-        text = inflater.decompress(payload, _MAX_TEXT_BYTES + 1)
+        text = inflater.decompress(payload, MAX_STEALTH_TEXT_BYTES + 1)
     except zlib.error as error:
         raise MalformedError(f"hidden payload cannot be decompressed: {error}") from error
-    if len(text) > _MAX_TEXT_BYTES:
-        raise MalformedError(f"hidden text of more than {_MAX_TEXT_BYTES} bytes")
+    if len(text) > MAX_STEALTH_TEXT_BYTES:
+        raise MalformedError(f"hidden text of more than {MAX_STEALTH_TEXT_BYTES} bytes")
     return text
 
 
