@@ -78,6 +78,11 @@ class RowBuffer:
     def __len__(self) -> int:
         return len(self._rows)
 
+    def categories(self) -> list[str]:
+        """Columns of few values."""
+        kinds = {column.name: column.type for column in self.schema}
+        return ["format", *(n for n, kind in kinds.items() if pa.types.is_dictionary(kind))]
+
     def add(self, prepared: Prepared, evidence: dict[str, list[Evidence]], weight: float) -> None:
         """Append a batch with its evidence."""
         for look, verdict in zip(prepared.batch.looks, prepared.verdicts, strict=True):

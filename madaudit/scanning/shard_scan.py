@@ -5,9 +5,12 @@ Engines call it and nothing else, so every engine gives the same rows bit for bi
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import io
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -117,7 +120,11 @@ def scan_shard(job: Job, task: ShardTask, watch: Watch) -> ShardSummary:
     work = _Work(job, task, watch, rows, ShardSketch(job.detectors))
     try:
         maps = job.maps and not task.is_unmappable
-        with watch.armed(), load_reader(shard.reader).open(shard, maps=maps) as source:
+        with (
+            watch.armed(),
+            _collecting_rarely(),
+            load_reader(shard.reader).open(shard, maps=maps) as source,
+        ):
             n_samples, identity = _scan_open(source, work)
             problems = tuple(source.problems + _count_problem(source, n_samples))
             ignored = source.n_ignored
@@ -138,6 +145,26 @@ def scan_shard(job: Job, task: ShardTask, watch: Watch) -> ShardSummary:
     return summary
 
 
+# Objects made before Python looks for reference cycles among the young; its default is 700.
+_COLLECT_EVERY = 50_000
+
+
+@contextmanager
+def _collecting_rarely() -> Iterator[None]:
+    """Let Python look for reference cycles more rarely while a shard is scanned.
+
+    Rows wait in thousands, several tuples each, and none is in a cycle: looking through them again
+    and again takes a quarter of a metadata scan.
+    """
+    before = gc.get_threshold()
+    if 0 < before[0] < _COLLECT_EVERY:
+        gc.set_threshold(_COLLECT_EVERY, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
 def give_up(job: Job, task: ShardTask, reason: str, *, offset: int | None = None) -> ShardSummary:
     """Record a shard that cannot be scanned; it has no rows and no marker."""
     problem = Problem(reason, offset)
@@ -156,7 +183,13 @@ def _scan_open(source: OpenShard, work: _Work) -> tuple[int, str]:
     with (
         store.create(scores_path(shard.name)) as file,
         pq.ParquetWriter(
-            file, work.rows.schema, compression="zstd", write_statistics=True
+            file,
+            work.rows.schema,
+            compression="zstd",
+            # Only columns of few values: a dictionary of URLs costs a quarter more time and 7 % of
+            # space before Parquet gives it up.
+            use_dictionary=work.rows.categories(),
+            write_statistics=True,
         ) as writer,
     ):
         samples = source.samples(wanted)
