@@ -15,8 +15,8 @@ from madaudit.types import ABSENT, MISSING, UNOBSERVABLE, Detail, Evidence
 class CueDetector(Detector):
     """A detector of cues in one text beside the image.
 
-    Its evidence has no label and no score: what a cue is worth depends on the data set, and
-    `calibrate` measures it there. A sample without the text is unobservable.
+    Its evidence has no label and no score: what a cue is worth depends on the data set
+    (docs/decisions/0014). A sample without the text is unobservable.
 
     Attributes:
         patterns: a TOML file of the form of madaudit's own, used in its place.

@@ -81,3 +81,31 @@ def test_a_file_that_breaks_the_form_is_refused_with_the_reason(tmp_path, text, 
 def test_a_file_that_is_not_there_is_refused():
     with pytest.raises(OptionError, match="cannot read cues from"):
         load_cues("caption", "no/such/file.toml")
+
+
+@pytest.mark.parametrize("kind", ["caption", "path"])
+def test_re2_finds_the_same(kind):
+    """An independent engine, and the one in which others evaluate the patterns."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    from tests.detectors.cues import test_caption, test_url
+
+    module = test_caption if kind == "caption" else test_url
+    texts = [text.lower() for text in (*module._CUES, *module._NO_CUES)]
+    for cue in load_cues(kind, "").cues:
+        theirs = pc.match_substring_regex(pa.array(texts), cue.pattern.pattern).to_pylist()
+        assert theirs == [cue.pattern.search(text) is not None for text in texts], cue.name
+
+
+@pytest.mark.parametrize("kind", ["caption", "path"])
+def test_no_match_lacks_a_hint(kind):
+    """A pattern is only tried where one of its hints stands."""
+    from tests.detectors.cues import test_caption, test_url
+
+    module = test_caption if kind == "caption" else test_url
+    texts = [text.lower() for text in (*module._CUES, *module._NO_CUES)]
+    for cue in load_cues(kind, "").cues:
+        for text in texts:
+            if cue.pattern.search(text):
+                assert any(hint in text for hint in cue.hints), (cue.name, text)

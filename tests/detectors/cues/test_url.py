@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import socket
+import sys
 import time
 
 import pytest
 
 pytest.importorskip("tldextract", reason="the extra madaudit[cues] is not installed")
 
+from madaudit.detectors import build_detector
 from madaudit.detectors.cues.patterns import load_cues
 from madaudit.detectors.cues.url import CueUrl
+from madaudit.errors import MissingExtraError
 from tests.detectors.cues.looking import evidence_on
 
 _UUID = "01234567-89ab-cdef-0123-456789abcdef"
@@ -96,3 +99,10 @@ def test_a_hostile_address_costs_no_time(piece):
     evidence_on(CueUrl(), url="https://cdn.discordapp.com/" + piece * 100_000)
     evidence_on(CueUrl(), url=piece * 100_000 + ".midjourney.com")
     assert time.perf_counter() - began < 0.5
+
+
+def test_without_tldextract_it_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tldextract", None)
+    monkeypatch.delitem(sys.modules, "madaudit.detectors.cues.url")
+    with pytest.raises(MissingExtraError, match=r"madaudit\[cues\]"):
+        build_detector("cue_url")

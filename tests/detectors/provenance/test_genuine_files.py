@@ -250,6 +250,24 @@ def test_no_real_photo_is_a_hit():
     assert len(real) == 613
 
 
+def test_the_opt_out_of_a_test_file_is_found_and_no_other():
+    found = {
+        row["path"]: said.detail.message
+        for row in rows()
+        if (said := evidence_of(row, "optout_training")["optout_training"]).state == "present"
+    }
+    assert found == {
+        "provenance/c2pa-rs/cli__tests__fixtures__C_with_CAWG_data.jpg": (
+            "ai_inference notAllowed; ai_generative_training notAllowed"
+        )
+    }
+
+
+def test_every_real_photo_is_of_a_format_that_is_read():
+    unread = [row["path"] for row in rows_of("real/") if not look(row).container.is_readable]
+    assert unread == []
+
+
 def test_controls_without_metadata_are_no_hit():
     for row in rows_of("provenance/sd-metadata/"):
         if re.search(r"__(empty|gimp)\.", row["path"]):
