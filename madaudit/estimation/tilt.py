@@ -94,17 +94,19 @@ def _spike(variance: float, ratio: float) -> float:
 
 @dataclass(frozen=True, eq=False)
 class ShiftedLikelihood:
-    """The profile likelihood with the tilt profiled out as well, of one stratum.
+    """The profile likelihood with the tilt profiled out as well.
 
     Attributes:
-        real, synthetic, target: counts (bins,).
-        shift: of the real template, its direction in these bins.
+        real, synthetic, target: counts (strata, bins).
+        direction: φ of each stratum (strata, bins).
+        spread: τ of each stratum, above 0 (strata,).
     """
 
     real: Floats
     synthetic: Floats
     target: Floats
-    shift: RealShift
+    direction: Floats
+    spread: Floats
 
     def __call__(self, theta: Floats) -> Profile:
         tilt = self._best_tilt(theta)
@@ -112,13 +114,15 @@ class ShiftedLikelihood:
         return Profile(found.loglik - self._penalty(tilt), found.slope)
 
     def inward_slopes(self) -> tuple[Floats, Floats]:
-        tilt = self._best_tilt(np.array([0.0, np.pi]))
-        at_zero, at_one = inward_slopes(self._evidence(tilt))
-        return at_zero[:1], at_one[1:]
+        edges = (np.zeros_like(self.spread), np.full_like(self.spread, np.pi))
+        at_zero, at_one = (
+            inward_slopes(self._evidence(self._best_tilt(theta))) for theta in edges
+        )
+        return at_zero[0], at_one[1]
 
     def _best_tilt(self, theta: Floats) -> Floats:
         """The most likely tilt at each θ, by golden section."""
-        low = np.full_like(theta, -_FURTHEST * self.shift.spread)
+        low = -_FURTHEST * self.spread
         high = -low
 
         def value(tilt: Floats) -> Floats:
@@ -139,17 +143,14 @@ class ShiftedLikelihood:
 
     def _evidence(self, tilt: Floats) -> Evidence:
         """Real counts tilted, and scaled to what tilted counts are worth (Kish)."""
-        factors = np.exp(tilt[:, None] * self.shift.direction)
+        factors = np.exp(tilt[:, None] * self.direction)
         tilted = self.real * factors
         squares = (self.real * factors**2).sum(axis=1, keepdims=True)
         tilted *= tilted.sum(axis=1, keepdims=True) / squares
-        shape = tilted.shape
-        return Evidence.closed(
-            tilted, np.broadcast_to(self.synthetic, shape), np.broadcast_to(self.target, shape)
-        )
+        return Evidence.closed(tilted, self.synthetic, self.target)
 
     def _penalty(self, tilt: Floats) -> Floats:
-        return np.asarray(tilt**2 / (2.0 * self.shift.spread**2))
+        return np.asarray(tilt**2 / (2.0 * self.spread**2))
 
 
 def estimate_shifted(
@@ -167,12 +168,18 @@ def estimate_shifted(
     Raises:
         InputError: too few shards.
     """
-    groups = coarse_groups(real, synthetic)
-    starts = np.flatnonzero(np.diff(groups, prepend=-1))
-    parts = [np.add.reduceat(part, starts) for part in (real, synthetic, target)]
-    shift = find_shift(np.add.reduceat(shards, starts, axis=1))
-    # A spread of exactly 0 would divide by it; a thousandth of a deviation moves nothing.
-    least = RealShift(shift.direction, max(shift.spread, 1e-3), shift.share_explained)
-    limit = np.array([float(chi2.ppf(level, 1))])
-    found = search(ShiftedLikelihood(parts[0], parts[1], parts[2], least), limit)
+    likelihood = shifted_likelihood(real, synthetic, target, shards)
+    found = search(likelihood, np.array([float(chi2.ppf(level, 1))]))
     return Interval(float(found.low[0]), float(found.point[0]), float(found.high[0]), level)
+
+
+def shifted_likelihood(
+    real: Floats, synthetic: Floats, target: Floats, shards: Floats
+) -> ShiftedLikelihood:
+    """The likelihood of one stratum on coarse bins; arguments as of `estimate_shifted`."""
+    starts = np.flatnonzero(np.diff(coarse_groups(real, synthetic), prepend=-1))
+    shift = find_shift(np.add.reduceat(shards, starts, axis=1))
+    parts = [np.add.reduceat(part, starts)[None] for part in (real, synthetic, target)]
+    # A spread of exactly 0 would divide by it; a thousandth of a deviation moves nothing.
+    spread = np.array([max(shift.spread, 1e-3)])
+    return ShiftedLikelihood(parts[0], parts[1], parts[2], shift.direction[None], spread)
