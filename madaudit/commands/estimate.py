@@ -6,7 +6,7 @@ This version knows one tier, the certain floor: samples with a mark of having be
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 import click
@@ -15,6 +15,7 @@ import numpy as np
 from madaudit.commands.observability import blindness_in_words, imageless_in_words
 from madaudit.commands.shell import common_options, guarded, print_json
 from madaudit.commands.store_rows import group_labels, mark_rows, needed_columns
+from madaudit.commands.watermark_checks import WatermarkCheck, watermark_checks
 from madaudit.errors import OptionError, StoreError
 from madaudit.estimation import Floor, MarkTally, estimate_floor
 from madaudit.limits import MAX_STRATA
@@ -49,6 +50,7 @@ class Estimate:
         assumptions: what the numbers rest on.
         flags: what a reader must know before using them.
         strata: largest first.
+        watermarks: what each check with p-values says of the data set.
     """
 
     tally: MarkTally
@@ -56,6 +58,7 @@ class Estimate:
     assumptions: tuple[str, ...]
     flags: tuple[str, ...]
     strata: tuple[Stratum, ...] = field(default=())
+    watermarks: tuple[WatermarkCheck, ...] = ()
 
     @property
     def p(self) -> Interval:
@@ -77,6 +80,7 @@ class Estimate:
             "assumptions": list(self.assumptions),
             "flags": list(self.flags),
             "strata": [stratum.to_dict() for stratum in self.strata],
+            "watermarks": [check.to_dict() for check in self.watermarks],
         }
 
 
@@ -105,7 +109,8 @@ def estimate(
     opened = Store(store.rstrip("/"))
     survey = opened.survey()
     total, strata = _tally(opened, survey, by)
-    return conclude(survey, total, strata, by=by, composite=composite, level=level)
+    known = conclude(survey, total, strata, by=by, composite=composite, level=level)
+    return replace(known, watermarks=watermark_checks(opened, survey, level=level))
 
 
 def conclude(
@@ -239,6 +244,8 @@ def _print(estimate: Estimate) -> None:
         f"(certain floor; with validated signatures {percent(estimate.floor.validated.low)})"
     )
     click.echo(f"  composites: {percent(estimate.tally.share(estimate.tally.composite))}")
+    for check in estimate.watermarks:
+        click.echo(f"  watermark {check.in_words()}")
     for flag in estimate.flags:
         click.echo(f"  note: {flag}")
     for assumption in estimate.assumptions:

@@ -15,6 +15,7 @@ from madaudit.commands.estimate import Estimate, conclude, require_finished
 from madaudit.commands.observability import blindness_in_words
 from madaudit.commands.shell import common_options, guarded, print_json
 from madaudit.commands.store_rows import MarkRows, domain, mark_rows
+from madaudit.commands.watermark_checks import watermark_counts
 from madaudit.estimation import MarkTally
 from madaudit.estimation.tally import NO_MARK, REAL
 from madaudit.limits import MAX_DOMAINS
@@ -123,6 +124,7 @@ def assemble(store: Store) -> AuditReport:
         faults=_faults(survey, gathered),
         thumbnails=manifest["plan"]["thumbnails"],
         method=_method(manifest, known),
+        watermarks=watermark_counts(store, survey, level=floor.level),
     )
 
 

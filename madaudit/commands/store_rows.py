@@ -29,8 +29,8 @@ class MarkRows:
 
     Attributes:
         rows: the columns asked for.
-        details: detector to {row: detail} for rows on which it had something to say; cues and
-            opt-outs are left out, since they are no marks.
+        details: detector to {row: detail} for rows on which it found something; cues and opt-outs
+            are left out, since they are no marks.
         verdicts: NO_MARK, SYNTHETIC, COMPOSITE or REAL per row (n,), int8.
         masks: what else is known of the rows.
     """
@@ -84,10 +84,10 @@ def _judge(rows: pa.RecordBatch, detectors: Sequence[str]) -> MarkRows:
         is_present = states == "present"
         seen += is_present | (states == "absent")
         blind += (states == "unobservable") | (states == "missing")
-        details[name] = _details(rows.column(f"{name}_detail"))
+        details[name] = _details(rows.column(f"{name}_detail"), is_present)
         for index, detail in details[name].items():
             code = _CODES.get(str(detail.get("label")))
-            if not is_present[index] or code is None:
+            if code is None:
                 continue
             verdicts[index] = min(verdicts[index], code)
             if code == SYNTHETIC and detail.get("validation") in ("valid", "trusted"):
@@ -114,12 +114,15 @@ def _texts(column: pa.Array) -> npt.NDArray[np.object_]:
     return np.asarray(column.to_pylist(), dtype=object)
 
 
-def _details(column: pa.Array) -> dict[int, dict[str, Any]]:
-    """Details by row; a store from strangers may hold any text."""
+def _details(column: pa.Array, is_present: npt.NDArray[np.bool_]) -> dict[int, dict[str, Any]]:
+    """Details by row, of what was found; a store from strangers may hold any text.
+
+    A statistical check has one on every row, and what it says of an unmarked one is no evidence.
+    """
     found: dict[int, dict[str, Any]] = {}
     if column.null_count == len(column):
         return found
-    for index in np.flatnonzero(~np.asarray(column.is_null())).tolist():
+    for index in np.flatnonzero(is_present & ~np.asarray(column.is_null())).tolist():
         detail = read_detail(column[index].as_py())
         if detail:
             found[index] = detail

@@ -77,6 +77,30 @@ class Hit:
 
 
 @dataclass(frozen=True)
+class WatermarkCount:
+    """What one check with p-values says of the data set.
+
+    Attributes:
+        check: the detector.
+        tested, present: samples with a p-value, and those it calls present.
+        found, rate: samples found with the false discovery rate held, and that rate.
+        share: of tested samples that are marked; its upper end is 1.
+        largest_score: the largest −log10 p, a lower bound.
+        flagged: shards that stand apart, strongest first; `n_flagged` says how many there are.
+    """
+
+    check: str
+    tested: int
+    present: int
+    found: int
+    rate: float
+    share: Interval
+    largest_score: float | None
+    flagged: tuple[str, ...]
+    n_flagged: int
+
+
+@dataclass(frozen=True)
 class Fault:
     """A kind of broken sample with an example, or something wrong with a shard."""
 
@@ -124,6 +148,7 @@ class AuditReport:
         faults: broken samples by kind, and quarantined shards.
         thumbnails: "none", "blurred" or "clear".
         method: how the numbers came about.
+        watermarks: one per check with p-values.
     """
 
     title: str
@@ -147,6 +172,7 @@ class AuditReport:
     faults: tuple[Fault, ...]
     thumbnails: str
     method: Method
+    watermarks: tuple[WatermarkCount, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON twin: all of it but the pictures."""

@@ -6,6 +6,8 @@ with a p-value have −log10 p in steps of 0.25 up to 48. Missing scores are cou
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,8 +15,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from madaudit.detectors import Detector
+from madaudit.errors import StoreError
 from madaudit.types import STATES
 
+Counts = npt.NDArray[np.int64]
 SKETCH_VERSION = 1
 GRADED_EDGES: npt.NDArray[np.float64] = np.linspace(-8.0, 8.0, 1025)
 P_VALUE_EDGES: npt.NDArray[np.float64] = np.linspace(0.0, 48.0, 193)
@@ -54,3 +58,48 @@ class ShardSketch:
     def arrays(self) -> dict[str, npt.NDArray[np.int64]]:
         """What is written: the counts and the version of their bins."""
         return {"version": np.array([SKETCH_VERSION], dtype=np.int64), **self.counts}
+
+
+def read_sketch(data: bytes, where: str) -> dict[str, npt.NDArray[np.int64]]:
+    """The arrays of a written sketch, which may come from strangers.
+
+    Args:
+        data: the file.
+        where: what it is called in errors.
+
+    Raises:
+        StoreError: it is no sketch, or one with other bins.
+    """
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as content:
+            arrays = {name: content[name] for name in content.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise StoreError(f"cannot read {where}: {error}; delete it and scan again") from error
+    version = arrays.get("version")
+    if version is None or version.tolist() != [SKETCH_VERSION]:
+        found = None if version is None else version.tolist()
+        raise StoreError(
+            f"cannot read {where}: sketch version {found}, this madaudit reads {SKETCH_VERSION}; "
+            f"scan again"
+        )
+    if any(array.dtype != np.int64 or array.ndim != 1 for array in arrays.values()):
+        raise StoreError(f"cannot read {where}: its counts are no whole numbers; scan again")
+    return arrays
+
+
+def p_value_counts(arrays: dict[str, npt.NDArray[np.int64]], detector: str) -> Counts | None:
+    """Histogram of −log10 p of a check over P_VALUE_EDGES, the last cell all beyond 48.
+
+    Args:
+        arrays: of a sketch.
+        detector: its name.
+
+    Returns:
+        int64 (193,), or None where the detector gives no p-values.
+    """
+    scores = arrays.get(f"{detector}_scores")
+    if scores is None or len(scores) != len(P_VALUE_EDGES) + 2 or not scores[:-1].any():
+        return None
+    below, cells = scores[0], scores[1:-1].copy()
+    cells[0] += below
+    return cells

@@ -150,16 +150,24 @@ class Store:
 
     # ---- reading
 
+    def read_file(self, path: str) -> bytes | None:
+        """The content of a small file, or None where it is not there.
+
+        Raises:
+            StoreError: it cannot be read, or is longer than any such file.
+        """
+        try:
+            return files.read_bytes(files.join(self.url, path), most_bytes=MAX_STORE_JSON_BYTES)
+        except OSError as error:
+            raise StoreError(f"cannot read {path} of store {self.url}: {error}") from error
+
     def read_json(self, path: str) -> Any:
         """The content of a JSON file, or None where it is not there.
 
         Raises:
-            StoreError: it is there and is not JSON.
+            StoreError: it is there and is not JSON, or is too long to be.
         """
-        try:
-            data = files.read_bytes(files.join(self.url, path), most_bytes=MAX_STORE_JSON_BYTES)
-        except OSError as error:
-            raise StoreError(f"cannot read {path} of store {self.url}: {error}") from error
+        data = self.read_file(path)
         if data is None:
             return None
         try:

@@ -15,6 +15,7 @@ from madaudit.reports.audit_report import (
     Hit,
     Method,
     ToolCount,
+    WatermarkCount,
 )
 from madaudit.types import Interval
 
@@ -99,11 +100,17 @@ def report_of(text: str = "text", **changes: Any) -> AuditReport:
         "faults": (Fault(text, 1.0, text, text),),
         "thumbnails": "blurred",
         "method": method(text),
+        "watermarks": (
+            WatermarkCount(text, 4, 1, 1, 0.01, Interval(0.25, 0.25, 1.0), 41.0, (text, text), 2),
+        ),
     }
     return AuditReport(**{**about, **changes})
 
 
+_EMPTY = ("tools", "domains", "hits", "faults", "in_words", "watermarks")
+
+
 def bare_report(**changes: Any) -> AuditReport:
     """A report of a data set without marks, URLs, pictures and errors."""
-    nothing: dict[str, Any] = dict.fromkeys(("tools", "domains", "hits", "faults", "in_words"), ())
+    nothing: dict[str, Any] = dict.fromkeys(_EMPTY, ())
     return report_of(**{**nothing, "n_domains": 0, "floor": interval(0.0), **changes})
