@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 
 import madaudit
@@ -13,6 +15,7 @@ from tests.commands.store_building import (
     edit_json,
     generated,
     make_store,
+    noise,
     page,
     photo,
     png,
@@ -164,8 +167,10 @@ def test_files_without_any_metadata_are_flagged(tmp_path):
 
 
 def test_a_format_that_is_not_read_is_hidden_and_not_bare(tmp_path):
-    gif = Item(b"GIF89a" + bytes([24, 0, 24, 0]) + bytes(40), ending="gif")
-    tally = madaudit.estimate(make_store(tmp_path, a=[gif, photo()])).tally
+    buffer = io.BytesIO()
+    noise().save(buffer, "BMP")
+    bmp = Item(buffer.getvalue(), ending="bmp")
+    tally = madaudit.estimate(make_store(tmp_path, a=[bmp, photo()])).tally
     assert (tally.hidden, tally.bare, tally.observable) == (1.0, 0.0, 1.0)
 
 
