@@ -1,1 +1,23 @@
 """What contamination means: harm, risk, and where to cut; numbers in, numbers out."""
+
+from __future__ import annotations
+
+from madaudit.assessment.harm import LIMITS, counts_of, harm_of, level_of
+from madaudit.assessment.risk import PrevalenceEstimate, Risk, Strata, Tail, assess_risk
+from madaudit.assessment.threshold import CutOptions, CutPoint, Threshold, best_cut
+
+__all__ = [
+    "LIMITS",
+    "CutOptions",
+    "CutPoint",
+    "PrevalenceEstimate",
+    "Risk",
+    "Strata",
+    "Tail",
+    "Threshold",
+    "assess_risk",
+    "best_cut",
+    "counts_of",
+    "harm_of",
+    "level_of",
+]

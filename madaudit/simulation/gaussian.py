@@ -59,6 +59,7 @@ def moments_by_generation(
     rows = _Rows(spec.generations + 1, numbers.cells)
     for generation in range(spec.generations + 1):
         parts = training_set(numbers, generation)
+        parts = [part for part in parts if part.n.any()] or parts[:1]
         _train(rows, generation, parts, numbers.at("model_error", generation))
     return Moments(rows.m, rows.s, rows.a, rows.b)
 

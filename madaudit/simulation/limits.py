@@ -26,7 +26,7 @@ from madaudit.simulation.wasserstein import (
 )
 
 # Length of the run from which limits without a closed form are taken.
-LONG_RUN = 128
+LONG_RUN = 64
 _FAR = 1e18
 
 
@@ -250,12 +250,20 @@ def _end_of_a_synthetic_loop(
 ) -> Limit:
     """No real samples: the diversity is lost, and without bias the mean drifts for ever."""
     numbers = Numbers(spec, overrides)
-    run = moments_by_generation(dataclasses.replace(spec, generations=LONG_RUN), overrides)
-    drifts = (numbers.at("bias") >= 1.0) | (numbers.at("model_error") > 0)
+    bias, error = numbers.at("bias"), numbers.at("model_error")
+    if spec.pool == "replace" and spec.memory == 1:
+        # Σ_j λ^(j+1) / n of noise on top of the first model's error; E s_t = λ^t exactly.
+        part = training_set(numbers, 1)[-1]
+        steps = np.divide(bias, 1.0 - bias, out=np.zeros_like(bias), where=bias < 1.0)
+        m = error + 1.0 / np.maximum(numbers.initial(), 1.0) + steps / np.maximum(part.n, 1.0)
+    else:
+        far = dataclasses.replace(spec, generations=LONG_RUN)
+        m = moments_by_generation(far, overrides).m[-1]
+    drifts = (bias >= 1.0) | (error > 0)
     if spec.pool != "replace":
         drifts = np.zeros_like(drifts)
     zero, one = np.zeros(numbers.cells), np.ones(numbers.cells)
-    moments = Moments(np.where(drifts, np.inf, run.m[-1]), zero, zero, zero)
+    moments = Moments(np.where(drifts, np.inf, m), zero, zero, zero)
     return Limit(
         moments,
         one,
