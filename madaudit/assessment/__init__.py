@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from madaudit.assessment.harm import LIMITS, counts_of, harm_of, level_of
+from madaudit.assessment.policy import Broken, Policy, parse_policy
 from madaudit.assessment.risk import PrevalenceEstimate, Risk, Strata, Tail, assess_risk
+from madaudit.assessment.sampling_bias import Clustered, SamplingBias, measure_bias
 from madaudit.assessment.threshold import CutOptions, CutPoint, Threshold, best_cut
 
 __all__ = [
     "LIMITS",
+    "Broken",
+    "Clustered",
     "CutOptions",
     "CutPoint",
+    "Policy",
     "PrevalenceEstimate",
     "Risk",
+    "SamplingBias",
     "Strata",
     "Tail",
     "Threshold",
@@ -20,4 +26,6 @@ __all__ = [
     "counts_of",
     "harm_of",
     "level_of",
+    "measure_bias",
+    "parse_policy",
 ]
