@@ -62,7 +62,7 @@ def study_tilt(cell: Cell, replicates: int, seed: int) -> Cell:
         mixture = (1 - cell["pi"]) * own + cell["pi"] * shares(SHIFT)
         synthetic = generator.multinomial(2000, shares(SHIFT))
         drawn.append([shards.sum(axis=0), synthetic, generator.multinomial(10**6, mixture)])
-        shifts.append(find_shift(shards))
+        shifts.append(find_shift(shards, along=cell["along"]))
     real, synthetic, target = np.array(drawn, dtype=float).transpose(1, 0, 2)
     likelihood = ShiftedLikelihood(
         real,

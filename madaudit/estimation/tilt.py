@@ -9,15 +9,18 @@ f0 exp(t φ) / Z, with a penalty t² / 2τ².
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
-from scipy.stats import chi2
+from scipy.stats import chi2, norm
 
 from madaudit.errors import InputError
 from madaudit.estimation.counts import coarse_groups
 from madaudit.estimation.intervals import search
 from madaudit.estimation.likelihood import Evidence, Floats, Profile, inward_slopes, profile
 from madaudit.types import Interval
+
+Direction = Literal["score", "component"]
 
 _LEAST_SHARDS = 10
 _FURTHEST = 4.0
@@ -41,41 +44,47 @@ class RealShift:
     share_explained: float
 
 
-def find_shift(shards: Floats) -> RealShift:
-    """The main direction of differences between clean shards.
+def find_shift(shards: Floats, *, along: Direction = "score") -> RealShift:
+    """The direction in which clean shards differ, and how far.
 
-    The first principal component of (p_gb − p_b) / √p_b, in which chance is the same in every
-    direction, so that rare bins do not stand out by noise as they would in log-ratios.
+    "score" moves all scores up or down together: the normal score of each bin, which is known
+    beforehand. "component" is the first principal component of (p_gb − p_b) / √p_b, in which
+    chance is the same in every direction; it finds other shifts, and needs many samples a shard to
+    find them well.
 
     Args:
         shards: counts of known-real samples (shards, bins), of the target's kind.
+        along: the direction.
 
     Raises:
         InputError: fewer than ten shards, or an empty one.
     """
     totals = shards.sum(axis=1, keepdims=True)
-    if len(shards) < _LEAST_SHARDS or (totals <= 0).any():
+    n_shards = len(shards)
+    if n_shards < _LEAST_SHARDS or (totals <= 0).any():
         raise InputError(
-            f"cannot find how real scores shift from {len(shards)} clean shards; at least "
+            f"cannot find how real scores shift from {n_shards} clean shards; at least "
             f"{_LEAST_SHARDS} are needed, none of them empty"
         )
     pooled = shards.sum(axis=0) / shards.sum()
     root = np.sqrt(np.maximum(pooled, 1e-12))
     residuals = np.where(pooled > 0, (shards / totals - pooled) / root, 0.0)
-    _, lengths, axes = np.linalg.svd(residuals, full_matrices=False)
-    direction = np.where(pooled > 0, axes[0] / root, 0.0)
-    direction -= (pooled * direction).sum()
+    if along == "score":
+        direction = norm.ppf(np.clip(np.cumsum(pooled) - pooled / 2, 1e-9, 1.0 - 1e-9))
+    else:
+        direction = np.linalg.svd(residuals, full_matrices=False)[2][0] / root
+    direction = np.where(pooled > 0, direction - (pooled * direction).sum(), 0.0)
     direction /= np.sqrt((pooled * direction**2).sum())
-    tilts = (shards / totals) @ direction
-    by_chance = float((1.0 / totals).mean())
-    n_shards = len(shards)
+    variance = float(((shards / totals) @ direction).var(ddof=1))
+    chance = float((1.0 / totals).mean())
     free = np.count_nonzero(pooled) - 1
-    found = _spike(float(tilts.var(ddof=1)) / by_chance, free / (n_shards - 1))
-    variance = found * by_chance * (1.0 + 1.0 / n_shards)
-    all_chance = by_chance * free
-    beyond = float((lengths**2).sum()) / (n_shards - 1) - all_chance
-    share = float(np.clip(variance / beyond, 0.0, 1.0)) if beyond > 0 else 1.0
-    return RealShift(direction, float(np.sqrt(variance)), share)
+    if along == "score":
+        excess = max(variance - chance, 0.0)
+    else:
+        excess = chance * _spike(variance / chance, free / (n_shards - 1))
+    beyond = float((residuals**2).sum()) / (n_shards - 1) - chance * free
+    share = float(np.clip(excess / beyond, 0.0, 1.0)) if beyond > 0 else 1.0
+    return RealShift(direction, float(np.sqrt(excess * (1.0 + 1.0 / n_shards))), share)
 
 
 def _spike(variance: float, ratio: float) -> float:

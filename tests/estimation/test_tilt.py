@@ -21,8 +21,9 @@ def shards(spread, *, n_shards=40, n=2000, seed=0):
     )
 
 
-def test_the_direction_is_the_scores_own_and_the_spread_is_found():
-    shift = find_shift(shards(0.2))
+@pytest.mark.parametrize("along", ["score", "component"])
+def test_the_direction_is_the_scores_own_and_the_spread_is_found(along):
+    shift = find_shift(shards(0.2), along=along)
     middle = np.linspace(-1.67, 3.67, 16)
     correlation = np.corrcoef(middle[2:12], shift.direction[2:12])[0, 1]
     assert abs(correlation) > 0.98
@@ -30,10 +31,12 @@ def test_the_direction_is_the_scores_own_and_the_spread_is_found():
     assert shift.share_explained > 0.9
 
 
-def test_equal_shards_have_next_to_no_spread():
-    assert find_shift(shards(0.0)).spread < 0.02
+@pytest.mark.parametrize("along", ["score", "component"])
+def test_equal_shards_have_next_to_no_spread(along):
+    assert find_shift(shards(0.0), along=along).spread < 0.02
 
 
+@pytest.mark.slow
 def test_shards_that_shift_widen_an_interval_to_the_truth():
     real, synthetic = shares(0, COARSE_EDGES) * 2000, shares(SHIFT, COARSE_EDGES) * 2000
     target = 1e6 * (0.8 * shares(0.15, COARSE_EDGES) + 0.2 * shares(SHIFT, COARSE_EDGES))
@@ -43,6 +46,7 @@ def test_shards_that_shift_widen_an_interval_to_the_truth():
     assert found.low <= 0.2 <= found.high
 
 
+@pytest.mark.slow
 def test_without_shift_the_interval_is_hardly_wider():
     real, synthetic = shares(0, COARSE_EDGES) * 2000, shares(SHIFT, COARSE_EDGES) * 2000
     target = 1e5 * (0.8 * shares(0, COARSE_EDGES) + 0.2 * shares(SHIFT, COARSE_EDGES))
