@@ -24,6 +24,11 @@ from madaudit.scanning.store import Store, Survey
 from madaudit.types import Interval
 
 Composite = Literal["real", "synthetic", "apart"]
+BY_CHANCE = (
+    "a check with p-values calls a sample marked at its own threshold, so the floor may hold by "
+    "chance that threshold times the samples tested; what holds for the whole data set stands "
+    "under watermarks"
+)
 # Values of the columns to counts.
 Strata = dict[tuple[str, ...], MarkTally]
 
@@ -110,7 +115,9 @@ def estimate(
     survey = opened.survey()
     total, strata = _tally(opened, survey, by)
     known = conclude(survey, total, strata, by=by, composite=composite, level=level)
-    return replace(known, watermarks=watermark_checks(opened, survey, level=level))
+    checks = watermark_checks(opened, survey, level=level)
+    extra = (BY_CHANCE,) if checks else ()
+    return replace(known, watermarks=checks, assumptions=(*known.assumptions, *extra))
 
 
 def conclude(

@@ -50,13 +50,19 @@ def test_the_estimate_says_what_each_check_found(store):
     assert check["n_flagged_shards"] == 1
 
 
+def test_the_estimate_says_what_chance_may_add_to_the_floor(store):
+    (said,) = [text for text in madaudit.estimate(store).assumptions if "by chance" in text]
+    assert "its own threshold" in said
+
+
 def test_hits_count_towards_the_floor(store):
     floor = madaudit.estimate(store).to_dict()["tiers"]["floor"]
     assert floor["point"] == N_MARKED / (N_PLAIN + N_MARKED + 1)
 
 
 def test_it_is_printed_in_one_line(store):
-    (line,) = [line for line in invoke("estimate", store).out.splitlines() if "watermark" in line]
+    out = invoke("estimate", store).out
+    (line,) = [line for line in out.splitlines() if line.startswith("  watermark ")]
     assert "dwt_dct_svd: 3 of 12 tested present, 3 at a false discovery rate of 0.01" in line
     assert "1 shard apart" in line
 

@@ -12,6 +12,7 @@ never on its pixels.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -118,9 +119,8 @@ def _fit(position: Position, messages: Sequence[Message], method: str) -> Fit | 
 
 def _best_shift(blocks: Floats, message: Message, method: str, stride: int) -> Fit:
     """The best of all n shifts of the numbering."""
-    rows, columns = np.indices(blocks.shape)
-    numbers = (rows * stride + columns) % message.n_bits
-    sums = np.bincount(numbers.ravel(), weights=blocks.ravel(), minlength=message.n_bits)
+    numbers = _numbers(blocks.shape, stride, message.n_bits)
+    sums = np.bincount(numbers, weights=blocks.ravel(), minlength=message.n_bits)
     read = np.where(sums > 0, 1.0, -1.0)
     wanted: npt.NDArray[np.float64] = np.where(message.bits, 1.0, -1.0)
     # Circular correlation: agreements minus disagreements at every shift.
@@ -128,3 +128,10 @@ def _best_shift(blocks: Floats, message: Message, method: str, stride: int) -> F
     margins = np.rint(np.fft.irfft(spectrum, message.n_bits))
     n_agree = int((margins.max() + message.n_bits) // 2)
     return Fit(message, n_agree, message.tail(method)[n_agree], message.n_bits)
+
+
+@lru_cache(maxsize=256)
+def _numbers(shape: tuple[int, ...], stride: int, n_bits: int) -> npt.NDArray[np.intp]:
+    """Bit of each block, row after row, if a row of the whole image had `stride` blocks."""
+    rows, columns = np.indices(shape)
+    return np.asarray((rows * stride + columns).ravel() % n_bits, dtype=np.intp)
