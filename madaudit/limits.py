@@ -138,6 +138,8 @@ MAX_AIGC_CHARS = 1 << 16
 DEFAULT_MAX_TOKENS = 5000
 # Pixels of one image in which marks' survival is measured; a 16-megapixel photo.
 MAX_DETECTABILITY_PIXELS = 1 << 24
+# Long side over short side of such an image: resized by its short side, a strip would not fit.
+MAX_DETECTABILITY_RATIO = 16
 
 # ---- stores
 

@@ -16,7 +16,7 @@ import click
 from madaudit.commands.scan_request import split_names
 from madaudit.commands.shell import common_options, guarded, print_json
 from madaudit.errors import InputError, OptionError
-from madaudit.limits import MAX_DETECTABILITY_PIXELS
+from madaudit.limits import MAX_DETECTABILITY_PIXELS, MAX_DETECTABILITY_RATIO
 from madaudit.types import Interval
 
 if TYPE_CHECKING:
@@ -71,7 +71,8 @@ class Detectability:
 
     Attributes:
         n_drawn: samples drawn.
-        n_unfit: of these, those that cannot be marked (no image, broken, too small, grey).
+        n_unfit: of these, those that cannot be marked (no image, broken, too small, grey, or a
+            strip more than 16 times as long as wide).
         threshold: largest p-value that counts as found.
         rows: one per method, message and pipeline.
     """
@@ -124,7 +125,7 @@ def detectability(
     n_drawn = n_marked = 0
     for pixels in _draw([inputs] if isinstance(inputs, str) else inputs, n=n, seed=seed):
         n_drawn += 1
-        if pixels is None or checks[0].judge(pixels).state == "unobservable":
+        if pixels is None or not _is_fit(pixels, checks[0]):
             continue
         n_marked += 1
         for check in checks:
@@ -150,6 +151,11 @@ def _check(name: str, options: dict[str, Any]) -> FrequencyWatermark:
     if not isinstance(check, FrequencyWatermark):
         raise OptionError(f"--method {name!r} is another package's detector")
     return check
+
+
+def _is_fit(pixels: Pixels, check: FrequencyWatermark) -> bool:
+    short, long = sorted(pixels.shape[:2])
+    return long <= MAX_DETECTABILITY_RATIO * short and check.judge(pixels).state != "unobservable"
 
 
 def _outcomes(

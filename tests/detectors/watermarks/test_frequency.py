@@ -168,6 +168,12 @@ def test_an_enlarged_image_is_found_by_search_alone():
     assert of_pixels("dwt_dct_svd", enlarged, search="sizes").is_hit
 
 
+def test_a_strip_is_not_blown_up_by_search():
+    evidence = of_pixels("dwt_dct", picture(16384, 8), search="sizes")
+    assert evidence.state == "absent"
+    assert evidence.detail.hypotheses == 2 * len(MESSAGES)
+
+
 @needs_data
 def test_genuine_outputs_of_stable_diffusion_are_found():
     rows = rows_of("synthetic/sd_outputs_watermark")

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from madaudit.detectors.watermarks.pixels.blocks import BLOCK_PX, BlockMethod
-from madaudit.detectors.watermarks.pixels.codec import MIN_PIXELS, block_plane
+from madaudit.detectors.watermarks.pixels.codec import block_plane
 from madaudit.detectors.watermarks.pixels.messages import Message
 from madaudit.detectors.watermarks.pixels.reading import Fit, Floats, best_fit, softness
 from madaudit.detectors.watermarks.pixels.yuv import Pixels, Plane
@@ -29,6 +29,8 @@ Search = Literal["none", "offsets", "sizes", "both"]
 SEARCHES: tuple[Search, ...] = get_args(Search)
 # What the generators of the messages write by default; both sides are brought to them.
 SIZES_PX = (512, 768, 1024)
+# A strip one pixel high would become one of millions of columns; no generator writes strips.
+_MAX_PIXELS = 1 << 24
 
 
 class Position(NamedTuple):
@@ -51,7 +53,7 @@ def search(
     """The best fit over all positions within reach, with their number.
 
     Args:
-        image: uint8 RGB of at least MIN_PIXELS.
+        image: uint8 RGB, of at least as many pixels as a mark needs.
         plane: its blue differences, as `block_plane` gives them.
         messages: to look for.
         method: how a bit stands in a block.
@@ -98,7 +100,7 @@ def _sizes(width: int, height: int) -> list[tuple[int, int]]:
     """Usual sizes of the short side, the ratio kept, other than the image's own."""
     short = min(width, height)
     sizes = [(round(width * px / short), round(height * px / short)) for px in SIZES_PX]
-    return [size for size in sizes if size != (width, height) and size[0] * size[1] >= MIN_PIXELS]
+    return [(w, h) for w, h in sizes if (w, h) != (width, height) and w * h <= _MAX_PIXELS]
 
 
 def _fit(position: Position, messages: Sequence[Message], method: str) -> Fit | None:
