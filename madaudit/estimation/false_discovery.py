@@ -160,4 +160,6 @@ def _p_of_no_mark(counts: Counts, edges: Floats) -> float:
     n_beyond = counts[::-1].cumsum()[::-1]
     k = np.maximum(n_beyond, 1)
     tails = special.betainc(k, counts.sum() - k + 1.0, 10.0**-edges)
-    return float(min(1.0, len(edges) * np.where(n_beyond > 0, tails, 1.0).min()))
+    smallest = np.where(n_beyond > 0, tails, 1.0).min()
+    # Beyond what a double holds; a p-value is never 0.
+    return float(np.clip(len(edges) * smallest, 1e-300, 1.0))

@@ -55,6 +55,7 @@ def test_marks_beyond_the_scale_count():
     result = discover({"a": counts}, EDGES)
     assert (result.found, result.largest_score) == (7, 48.0)
     assert result.share.low == 7 / 1007
+    assert 0 < result.flagged[0].p_value < 1e-200
 
 
 @pytest.mark.slow
