@@ -12,6 +12,7 @@ import pytest
 import madaudit
 from madaudit.detectors import DETECTORS
 from madaudit.detectors.base import Batch, Detector, Kind, Tier
+from madaudit.errors import OptionError
 from madaudit.scanning.store import Store, thumbnails_path
 from madaudit.types import Detail, Evidence, can_hit
 from tests.commands.store_building import Item, generated, jpeg, photo, write_shard
@@ -87,3 +88,17 @@ def test_a_cue_stands_neither_in_the_reports_tools_nor_among_its_hits(store):
 def test_no_thumbnail_is_made_of_a_cue(store):
     table = pq.read_table(f"{store}/{thumbnails_path('a.tar')}")
     assert table.column("ordinal").to_pylist() == [0]
+
+
+def test_a_file_of_cues_that_breaks_its_form_stops_the_scan_before_any_work(tmp_path):
+    cues = tmp_path / "cues.toml"
+    cues.write_text("[[caption]]\nname = 'a'\n")
+    shard = write_shard(tmp_path / "in" / "a.tar", [photo()])
+    with pytest.raises(OptionError, match="needs hints"):
+        madaudit.scan(
+            [str(shard)],
+            str(tmp_path / "store"),
+            detectors=["cue_caption"],
+            options={"cue_caption": {"patterns": str(cues)}},
+        )
+    assert not (tmp_path / "store").exists()

@@ -49,7 +49,13 @@ class CueDetector(Detector):
         ]
 
     def fingerprint(self) -> Mapping[str, Any]:
-        """Digest of the patterns, so that a changed file scans anew."""
+        """Digest of the patterns, so that a changed file scans anew.
+
+        Raises:
+            OptionError: the file of patterns cannot be read or breaks its form; a plan asks for
+                its fingerprint before any work.
+        """
+        self.find([])
         return {"patterns": hashlib.sha256(contents(self.patterns)).hexdigest()}
 
     def _present(self, cues: Sequence[Cue], text: str) -> Evidence:
