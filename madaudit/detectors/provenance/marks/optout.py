@@ -40,7 +40,7 @@ class OptOut(MarkDetector):
         FromSource(
             "Any, by C2PA",
             "assertion c2pa.training-mining",
-            "contentauth/c2pa-rs, c2patool's tests/fixtures/do_not_train.json",
+            "contentauth/c2pa-rs, cli/tests/fixtures/do_not_train.json",
         ),
         FromSource(
             "Any, by C2PA",
