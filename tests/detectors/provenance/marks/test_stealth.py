@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import json
 import zlib
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from madaudit.detectors import DEFAULTS, PIXEL_DEFAULTS, build_detector, default_detectors
@@ -99,9 +102,28 @@ def test_a_payload_that_is_not_compressed_is_malformed(payload):
 
 
 def test_a_payload_that_expands_beyond_the_limit_is_malformed():
-    bomb = gzip.compress(b"\0" * (1 << 24))
+    bomb = gzip.compress(b"\0" * ((1 << 23) + 1))
     with pytest.raises(MalformedError, match="more than"):
-        detect_pixels("stealth", hidden(bomb, size=(500, 400)))
+        detect_pixels("stealth", hidden(bomb, size=(300, 250)))
+
+
+@settings(max_examples=60, deadline=None, database=None)
+@given(
+    signature=st.sampled_from([b"stealth_pnginfo", b"stealth_pngcomp", b"stealth_rgbcomp"]),
+    payload=st.binary(max_size=40),
+    n_bits=st.one_of(st.none(), st.integers(0, 400), st.integers(0, (1 << 32) - 1)),
+)
+def test_whatever_is_hidden_is_read_or_malformed(signature, payload, n_bits):
+    image = hidden(payload, signature=signature, size=(20, 30), n_bits=n_bits)
+    with contextlib.suppress(MalformedError):
+        assert detect_pixels("stealth", image).state == "present"
+
+
+@pytest.mark.parametrize("side", ["width", "height"])
+def test_a_header_that_fills_the_image_is_malformed(side):
+    size = (152, 1) if side == "width" else (1, 152)
+    with pytest.raises(MalformedError, match="the image holds 19"):
+        detect_pixels("stealth", hidden(b"", size=size, n_bits=8))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 3), (151, 1)])
