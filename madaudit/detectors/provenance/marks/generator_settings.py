@@ -112,6 +112,8 @@ IN_SETTINGS: tuple[Signature, ...] = (
     Signature("mflux", frozenset({"mflux_version", "steps"}), _mflux_mode, "model"),
     _EASY_DIFFUSION,
     _EASY_DIFFUSION_WORDS,
+    # Apple's writer turns EXIF into XMP for PNG alone, so a JPEG should have the JSON in EXIF; no
+    # such file was seen, hence all of its seven names.
     _DRAW_THINGS._replace(names=_DRAW_THINGS.names | {"scale", "size"}),
 )
 # JSON in a text chunk of the program's own; its name first.
@@ -154,7 +156,7 @@ class GeneratorSettings(MarkDetector):
     from_source: ClassVar[tuple[FromSource, ...]] = (
         FromSource(
             "Draw Things",
-            "XMP exif:UserComment",
+            "XMP exif:UserComment (PNG); EXIF UserComment by inference (JPEG)",
             "receyuki/stable-diffusion-prompt-reader, sd_prompt_reader/image_data_reader.py; "
             "enslo/sd-metadata, packages/core/src/parsers/draw-things.ts",
         ),
