@@ -98,7 +98,7 @@ def _read_metadata(text: str) -> _Found | None:
     model = values.get("model")
     if isinstance(model, dict):
         model = model.get("name") or model.get("model_name")
-    if "upscale_initial_image" in values or "upscale_model" in values:
+    if values.get("upscale_initial_image") or values.get("upscale_model"):
         return ENLARGEMENT, model
     # Since SDXL the name of the model's family stands before: "sdxl_txt2img", "flux_inpaint".
     mode = str(values.get("generation_mode")).rpartition("_")[2]

@@ -52,6 +52,7 @@ def test_metadata_names_its_model_in_every_form(model):
 def test_an_enlarged_image_is_composite(name):
     values = {"positive_prompt": "a cat", "steps": 30, name: {"name": "4x"}}
     assert _found("invokeai_metadata", values).label == "composite"
+    assert _found("invokeai_metadata", values | {name: None}).label == "synthetic"
 
 
 @pytest.mark.parametrize("values", [{}, {"app_version": "6.0"}, [], "text", {"steps": None}])
