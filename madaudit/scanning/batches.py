@@ -61,7 +61,7 @@ def prepare_batches(
     for sample in samples:
         if doomed and sample.ordinal in doomed:
             verdict = Verdict(*doomed[sample.ordinal], None)
-        elif sample.image is None and sample.status == "ok":
+        elif sample.image is None and sample.status == "ok" and sample.error is None:
             verdict = WITHOUT_IMAGE
         else:
             verdict = _examine(sample, plan, watch)

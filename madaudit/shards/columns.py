@@ -20,11 +20,12 @@ Names = tuple[str, ...]
 
 _IMAGE: Names = ("jpg", "jpeg", "png", "webp", "avif", "gif", "image", "img", "images")
 _IMAGE += ("image_bytes", "image_content", "bytes", "content", "data")
-_URL: Names = ("url", "image_url", "img_url", "image_link")
-_CAPTION: Names = ("caption", "text", "txt", "alt_text", "alt")
-_TEXT: Names = ("text", "content", "raw_content", "document")
+#: Names of columns and of JSON fields, in lower case, the first that is there counts.
+URL_NAMES: Names = ("url", "image_url", "img_url", "image_link")
+CAPTION_NAMES: Names = ("caption", "text", "txt", "alt_text", "alt")
+TEXT_NAMES: Names = ("text", "content", "raw_content", "document")
 # What joins a row with other files, the most particular first.
-_KEY: Names = ("key", "__key__", "uid", "sample_id", "id", "image_id", "doc_id", "hash")
+KEY_NAMES: Names = ("key", "__key__", "uid", "sample_id", "id", "image_id", "doc_id", "hash")
 _WIDTH: Names = ("width", "original_width", "image_width")
 _HEIGHT: Names = ("height", "original_height", "image_height")
 # Columns that only the metadata of images has; a table with a URL and a text but none of these may
@@ -121,10 +122,10 @@ def recognise(schema: pa.Schema, kind: str | None = None) -> Layout:
     layout = None
     if kind == "parquet" and image is not None:
         layout = _layout("parquet", table, image=image)
-    elif kind == "metadata" and table.text(_URL):
+    elif kind == "metadata" and table.text(URL_NAMES):
         layout = _layout("metadata", table)
-    elif kind == "documents" and table.text(_TEXT):
-        layout = _layout("documents", table, text=table.text(_TEXT))
+    elif kind == "documents" and table.text(TEXT_NAMES):
+        layout = _layout("documents", table, text=table.text(TEXT_NAMES))
     if layout is None:
         raise ShardError(_in_words(schema, kind, is_unclear=is_unclear))
     return layout
@@ -142,8 +143,8 @@ def _kind(table: _Columns, image: Image | None) -> tuple[str | None, bool]:
     if image is not None:
         return "parquet", False
     names = table.names
-    has_text = table.text(_TEXT) is not None
-    if table.text(_URL):
+    has_text = table.text(TEXT_NAMES) is not None
+    if table.text(URL_NAMES):
         if not has_text or names & _OF_IMAGES or "TEXT" in table.schema.names:
             return "metadata", False
         return ("documents", False) if names & _OF_DOCUMENTS else (None, True)
@@ -158,10 +159,10 @@ def _layout(
         kind,
         image,
         text,
-        key=table.key(_KEY),
+        key=table.key(KEY_NAMES),
         uid=table.key(("uid",)),
-        url=table.text(_URL),
-        caption=None if is_text else table.text(_CAPTION),
+        url=table.text(URL_NAMES),
+        caption=None if is_text else table.text(CAPTION_NAMES),
         sha256=table.text(("sha256", "sha256hash")),
         exif=table.text(("exif",)),
         width=None if is_text else table.number(_WIDTH),

@@ -15,13 +15,12 @@ import pyarrow as pa
 from madaudit.shards import sidecar
 from madaudit.shards.base import OpenShard, Reader
 from madaudit.shards.cells import keys, positional_key, sidecars, texts
+from madaudit.shards.columns import KEY_NAMES, TEXT_NAMES
 from madaudit.shards.lines import OpenLines, broken_line
 from madaudit.shards.table_shard import OpenTable
 from madaudit.shards.tables import in_words, is_table, open_table_as
 from madaudit.types import NO_SIDECAR, Sample, Shard, Sidecar
 
-_TEXT = ("text", "content", "raw_content", "document")
-_KEY = ("key", "id", "doc_id", "uid")
 _NAMED_FIELDS = 10
 
 
@@ -72,13 +71,13 @@ def _from_line(ordinal: int, line: bytes) -> Sample:
     if not isinstance(record, dict):
         what = type(record).__name__
         return broken_line(ordinal, line, f"a JSON {what}; allowed: an object a line")
-    text = sidecar.text_of(_first(record, _TEXT))
-    own = _first(record, _KEY)
+    text = sidecar.text_of(_first(record, TEXT_NAMES))
+    own = _first(record, KEY_NAMES)
     if isinstance(own, str | int):
         key = sidecar.text_of(str(own)) or key
     if text is None:
         seen = ", ".join(map(str, list(record)[:_NAMED_FIELDS]))[:200]
-        why = f"no text in it; fields seen: {seen or 'none'}; looked for: {', '.join(_TEXT)}"
+        why = f"no text in it; fields seen: {seen or 'none'}; looked for: {', '.join(TEXT_NAMES)}"
         return broken_line(ordinal, line, why)._replace(key=key)
     return _sample(ordinal, key, text, _side(record))
 

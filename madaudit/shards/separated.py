@@ -9,12 +9,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from madaudit.shards.cells import positional_key
+from madaudit.shards.columns import CAPTION_NAMES, KEY_NAMES, URL_NAMES
 from madaudit.shards.lines import OpenLines, broken_line
 from madaudit.types import Sample, Shard, Sidecar
 
-_URL = ("url", "image_url", "img_url", "image_link")
-_CAPTION = ("caption", "text", "txt", "alt_text", "alt")
-_KEY = ("key", "uid", "sample_id", "id", "image_id", "hash")
 _PROTOCOLS = ("http://", "https://")
 
 
@@ -36,9 +34,9 @@ class OpenSeparated(OpenLines):
     def _is_header(self, line: bytes) -> bool:
         cells = _cells(line)
         names = [cell.strip().lower() for cell in cells]
-        url = _place(names, _URL)
+        url = _place(names, URL_NAMES)
         if url is not None:
-            self._places = _Places(url, _place(names, _CAPTION), _place(names, _KEY))
+            self._places = _Places(url, _place(names, CAPTION_NAMES), _place(names, KEY_NAMES))
             return True
         urls = [place for place, cell in enumerate(cells) if cell.startswith(_PROTOCOLS)]
         if urls and len(cells) <= 2:

@@ -235,12 +235,13 @@ class TestDamage:
 
         assert summary.problems
 
+    @pytest.mark.parametrize("n_flips", [6, pytest.param(100, marks=pytest.mark.slow)])
     def test_flipped_bytes_cost_no_row_of_a_shard_that_is_done(
-        self, name: str, tmp_path: Path
+        self, name: str, n_flips: int, tmp_path: Path
     ) -> None:
         path = WRITERS[name](tmp_path / "data")
         data = path.read_bytes()
-        for place in range(7, len(data), max(len(data) // 40, 1)):
+        for place in range(7, len(data), max(len(data) // n_flips, 1)):
             path.write_bytes(data[:place] + bytes([data[place] ^ 0xFF]) + data[place + 1 :])
             (summary,) = scan([tmp_path / "data"], tmp_path / "store", thumbnails="none")
             if summary.is_done:
