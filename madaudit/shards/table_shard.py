@@ -38,12 +38,11 @@ class OpenTable(OpenShard):
         """The samples of some rows."""
 
     def samples(self, wanted: Container[int] | None = None) -> Iterator[Sample]:
-        n_rows = max(self.count(), 1)
         try:
             for stretch in self._stretches(wanted):
                 yield from self._samples(stretch, wanted)
-                done = min(stretch.first + stretch.n_rows, n_rows)
-                self.position_bytes = self._shard.size_bytes * done // n_rows
+                share = self._table.share_read(stretch.first + stretch.n_rows)
+                self.position_bytes = int(self._shard.size_bytes * share)
         except UNREADABLE as error:
             self.problems.append(Problem(f"reading stopped: {in_words(error)}"))
         self.position_bytes = self._shard.size_bytes

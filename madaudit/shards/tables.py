@@ -76,6 +76,10 @@ class Table(ABC):
         """
 
     @abstractmethod
+    def share_read(self, n_rows: int) -> float:
+        """How much of the file lies before a row, [0, 1], without looking ahead; 0 if unknown."""
+
+    @abstractmethod
     def digest(self) -> str:
         """SHA-256 (hexadecimal) of what identifies the file: its footer or its headers."""
 
@@ -194,6 +198,9 @@ class ParquetTable(Table):
             raise pa.ArrowInvalid(f"row group {group} says that it holds {n_rows} rows")
         return n_rows
 
+    def share_read(self, n_rows: int) -> float:
+        return float(min(n_rows / max(self._parquet.metadata.num_rows, 1), 1.0))
+
     def digest(self) -> str:
         self._file.seek(self._size_bytes - _FOOTER_BYTES)
         length = int.from_bytes(self._file.read(4), "little")
@@ -210,6 +217,8 @@ class ArrowTable(Table):
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
+        self._size_bytes = max(file.seek(0, os.SEEK_END), 1)
+        file.seek(0)
         self._is_feather = file.read(6) == b"ARROW1"
         self.schema = self._open().schema
         # Rows and bytes by batch, filled in by every pass over the file.
@@ -246,6 +255,9 @@ class ArrowTable(Table):
             if wanted is None or _needs_any(wanted, first, batch.num_rows):
                 yield from _slices(batch.select(list(columns)), n_rows, first)
             first += batch.num_rows
+
+    def share_read(self, n_rows: int) -> float:
+        return min(self._file.tell() / self._size_bytes, 1.0)
 
     def digest(self) -> str:
         sizes = repr(sorted(self._sizes.items())).encode()

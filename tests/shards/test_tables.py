@@ -225,6 +225,21 @@ def test_a_row_group_that_is_destroyed_costs_its_own_rows_only(tmp_path: Path) -
     assert "4 rows cannot be read" in problem.message
 
 
+def test_a_text_that_claims_two_gigabytes_costs_its_row_group(tmp_path: Path) -> None:
+    path = tmp_path / "in" / "a.parquet"
+    path.parent.mkdir()
+    table = pa.table(metadata_columns(4))
+    pq.write_table(table, path, row_group_size=2, compression="none", use_dictionary=False)
+    url = b"https://b.example/1.jpg"
+    stated = len(url).to_bytes(4, "little") + url
+    assert path.read_bytes().count(stated) == 1
+    path.write_bytes(path.read_bytes().replace(stated, b"\xff\xff\xff\x7f" + url))
+
+    (summary,) = scan([tmp_path / "in"], tmp_path / "store")
+
+    assert summary.status == {"decode_error": 2, "ok": 2}
+
+
 def test_a_footer_that_claims_too_many_rows_ends_in_quarantine(tmp_path: Path) -> None:
     path = write_table(tmp_path / "in" / "a.parquet", metadata_columns(12), row_group_size=12)
     data = path.read_bytes()
