@@ -136,6 +136,8 @@ MAX_STEALTH_TEXT_BYTES = 1 << 23
 MAX_AIGC_CHARS = 1 << 16
 # Tokens of a document that are looked at for a watermark: enough for any that can be found.
 DEFAULT_MAX_TOKENS = 5000
+# A strip one pixel high would become one of millions of columns; no generator writes strips.
+MAX_RESIZED_PIXELS = 1 << 24
 # Pixels of one image in which marks' survival is measured; a 16-megapixel photo.
 MAX_DETECTABILITY_PIXELS = 1 << 24
 # Long side over short side of such an image: resized by its short side, a strip would not fit.

@@ -24,13 +24,12 @@ from madaudit.detectors.watermarks.pixels.codec import block_plane
 from madaudit.detectors.watermarks.pixels.messages import Message
 from madaudit.detectors.watermarks.pixels.reading import Fit, Floats, best_fit, softness
 from madaudit.detectors.watermarks.pixels.yuv import Pixels, Plane
+from madaudit.limits import MAX_RESIZED_PIXELS
 
 Search = Literal["none", "offsets", "sizes", "both"]
 SEARCHES: tuple[Search, ...] = get_args(Search)
 # What the generators of the messages write by default; both sides are brought to them.
 SIZES_PX = (512, 768, 1024)
-# A strip one pixel high would become one of millions of columns; no generator writes strips.
-_MAX_PIXELS = 1 << 24
 
 
 class Position(NamedTuple):
@@ -100,7 +99,7 @@ def _sizes(width: int, height: int) -> list[tuple[int, int]]:
     """Usual sizes of the short side, the ratio kept, other than the image's own."""
     short = min(width, height)
     sizes = [(round(width * px / short), round(height * px / short)) for px in SIZES_PX]
-    return [(w, h) for w, h in sizes if (w, h) != (width, height) and w * h <= _MAX_PIXELS]
+    return [(w, h) for w, h in sizes if (w, h) != (width, height) and w * h <= MAX_RESIZED_PIXELS]
 
 
 def _fit(position: Position, messages: Sequence[Message], method: str) -> Fit | None:
