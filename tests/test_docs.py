@@ -78,3 +78,9 @@ def test_every_column_of_the_store_is_documented() -> None:
     text = (_REPOSITORY / "docs" / "formats.md").read_text(encoding="utf-8")
     for name in schema(()).names:
         assert f"`{name}`" in text
+
+
+def test_the_example_of_estimation_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    (source,) = _python_blocks("docs/estimation.md")
+    exec(compile(source, "docs/estimation.md", "exec"), {})
+    assert capsys.readouterr().out.startswith("model_based Interval(low=")
