@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from madaudit.commands.explain import explain as explain
     from madaudit.commands.merge import merge as merge
     from madaudit.commands.report import report as report
+    from madaudit.commands.risk import risk as risk
     from madaudit.commands.scan import scan as scan
     from madaudit.commands.simulate import simulate as simulate
     from madaudit.commands.verify import verify as verify
@@ -34,6 +35,7 @@ _TWINS = {
     "list_detectors": "madaudit.commands.detectors",
     "merge": "madaudit.commands.merge",
     "report": "madaudit.commands.report",
+    "risk": "madaudit.commands.risk",
     "scan": "madaudit.commands.scan",
     "simulate": "madaudit.commands.simulate",
     "verify": "madaudit.commands.verify",

@@ -18,6 +18,7 @@ _VERBS = {
     "explain": "Show every row of a key, with its evidence in words.",
     "merge": "Make one store of several that were scanned with the same options.",
     "report": "Write the audit report: one offline HTML file and its JSON twin.",
+    "risk": "Tell what the synthetic share does to models trained on it.",
     "scan": "Scan shards or folders of images into a store.",
     "weights": "List or fetch the weights of encoders.",
     "simulate": "Predict what a self-consuming loop does to models.",

@@ -140,7 +140,7 @@ def test_counts_that_do_not_fit_are_refused(real, synthetic, edges, message):
 def test_the_true_harm_is_within_the_tolerance_and_little_more_is_lost_than_had_to_be():
     """Known truth; π, λ and both histograms are measured with error, 60 runs.
 
-    At least 49 within: if 95 % are, that fails with a chance below 1e-3. The loss is compared with
+    At least 50 within: if 95 % are, that fails with a chance below 1e-3. The loss is compared with
     the least of any cut that would really have kept the harm within the tolerance.
     """
     edges = np.linspace(-4.0, 4.0, 257)
@@ -154,7 +154,7 @@ def test_the_true_harm_is_within_the_tolerance_and_little_more_is_lost_than_had_
             generator.multinomial(20_000, template(-1.0, edges)),
             generator.multinomial(20_000, template(1.0, edges)),
             estimate(prevalence - 0.00784, prevalence, prevalence + 0.00784),
-            FRESH,
+            LoopSpec("fresh", bias=0.9, generations=2),
             options=CutOptions(
                 edges=edges,
                 bias=Interval(bias - 0.00392, bias, bias + 0.00392),
@@ -165,5 +165,5 @@ def test_the_true_harm_is_within_the_tolerance_and_little_more_is_lost_than_had_
         place = int(np.searchsorted(edges, found.cut))
         n_within += harms[place] <= 0.01
         losses.append(lost[place])
-    assert n_within >= 49
+    assert n_within >= 50
     assert np.median(losses) <= 1.1 * least, (n_within, np.median(losses), least)
