@@ -7,6 +7,7 @@ from madaudit.assessment.policy import Broken, Policy, parse_policy
 from madaudit.assessment.risk import PrevalenceEstimate, Risk, Strata, Tail, assess_risk
 from madaudit.assessment.sampling_bias import Clustered, SamplingBias, measure_bias
 from madaudit.assessment.threshold import CutOptions, CutPoint, Threshold, best_cut
+from madaudit.assessment.weighting import Weighting, weigh_real
 
 __all__ = [
     "LIMITS",
@@ -21,6 +22,7 @@ __all__ = [
     "Strata",
     "Tail",
     "Threshold",
+    "Weighting",
     "assess_risk",
     "best_cut",
     "counts_of",
@@ -28,4 +30,5 @@ __all__ = [
     "level_of",
     "measure_bias",
     "parse_policy",
+    "weigh_real",
 ]
