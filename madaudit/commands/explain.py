@@ -49,7 +49,10 @@ def explain(store: str, *, key: str, shard: str | None = None) -> Explanation:
     for marker in survey.markers:
         if shard is not None and marker["shard"] != shard:
             continue
-        for batch in opened.row_batches(marker["shard"]):
+        columns = opened.columns(marker["shard"])
+        for name in survey.detectors:
+            columns += [f"{name}_{part}" for part in ("state", "score", "detail")]
+        for batch in opened.row_batches(marker["shard"], list(dict.fromkeys(columns))):
             found = batch.filter(pc.equal(batch.column("key"), key))
             rows += [_explained(row, survey.detectors) for row in found.to_pylist()]
     if not rows:

@@ -60,10 +60,13 @@ def verify(store: str, *, inputs: bool = True) -> Verification:
 
 def _check(store: Store, shard: str, fingerprint: str, *, walks_input: bool) -> Iterator[str]:
     """Everything that is wrong with one shard."""
-    marker = store.marker(shard)
+    try:
+        marker, given_up = store.marker(shard), store.quarantine(shard)
+    except StoreError as error:
+        yield str(error)
+        return
     if marker is None:
-        given_up = store.quarantine(shard)
-        if given_up is None:
+        if given_up is None or given_up.get("given_up") is False:
             yield "not finished: no marker; run the scan again"
         else:
             message = given_up["problems"][0]["message"]
@@ -79,14 +82,17 @@ def _check(store: Store, shard: str, fingerprint: str, *, walks_input: bool) -> 
 
 def _check_rows(store: Store, shard: str, marker: dict[str, Any]) -> Iterator[str]:
     """Rows against the marker: their number, order and statuses."""
-    ordinals, status = [], Counter[str]()
+    ordinals, status, names = [], Counter[str](), set[str]()
     try:
-        for rows in store.row_batches(shard, ["ordinal", "status"]):
+        for rows in store.row_batches(shard, ["shard", "ordinal", "status"]):
+            names.update(rows.column("shard").unique().to_pylist())
             ordinals.append(rows.column("ordinal").to_numpy())
             status.update(rows.column("status").to_pylist())
     except StoreError as error:
         yield str(error)
         return
+    if names - {shard}:
+        yield f"its rows are those of {sorted(map(str, names - {shard}))[0]!r}"
     found = np.concatenate(ordinals) if ordinals else np.empty(0, dtype=np.int64)
     if len(found) != marker["n_rows"]:
         yield f"{len(found)} rows, the marker says {marker['n_rows']}"
@@ -107,7 +113,11 @@ def _check_input(shard: str, marker: dict[str, Any]) -> Iterator[str]:
         seen["version"],
         tuple(seen.get("paths", ())),
     )
-    now = revisit(before)
+    try:
+        now = revisit(before)
+    except (MadauditError, OSError, ValueError) as error:
+        yield f"its input cannot be looked at: {error}"
+        return
     if now is None:
         yield f"the input is gone, or a file of it: {seen['uri']}"
     elif now != before:

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from madaudit.errors import StoreError
 from madaudit.scanning.plan import SCHEMA_VERSION
-from madaudit.scanning.store import Store
+from madaudit.scanning.store import Store, sound
+from madaudit.scanning.store_faults import manifest_fault
 from madaudit.scanning.tasks import ShardTask
 from madaudit.types import Shard
 
@@ -40,8 +41,9 @@ def find_pending(
     left: list[ShardTask] = []
     stale: list[str] = []
     for task in tasks:
-        marker = store.marker(task.shard.name)
-        quarantine = store.quarantine(task.shard.name)
+        # What is damaged is no reason to believe that the shard was finished.
+        marker = sound(store.marker, task.shard.name)
+        quarantine = sound(store.quarantine, task.shard.name)
         if retries_failed and quarantine is not None:
             left.append(task)
         elif not _is_over(marker, quarantine, task.shard, fingerprint) or (
@@ -67,8 +69,10 @@ def _is_over(
             and seen.get("size_bytes") == shard.size_bytes
             and seen.get("version") == shard.version
         )
+    # Of a shard that was not given up, the marker is lost, or was about to be written.
     return (
         quarantine is not None
+        and quarantine.get("given_up") is not False
         and quarantine.get("fingerprint") == fingerprint
         and quarantine.get("version") == shard.version
         and quarantine.get("reader") == shard.reader
@@ -82,7 +86,8 @@ def write_manifest(store: Store, content: dict[str, Any]) -> None:
         StoreError: the store holds the scan of another data set.
     """
     before = store.read_json("manifest.json")
-    if isinstance(before, dict) and before.get("schema") == SCHEMA_VERSION:
+    is_sound = isinstance(before, dict) and manifest_fault(before) is None
+    if is_sound and before["schema"] == SCHEMA_VERSION:
         if before.get("root") != content["root"]:
             raise StoreError(
                 f"cannot scan {content['root']!r} into store {store.url}: it holds the scan of "

@@ -56,6 +56,16 @@ def schema(detectors: Sequence[Detector]) -> pa.Schema:
     return pa.schema(fields)
 
 
+def column_types(names: Sequence[str] | None) -> dict[str, pa.DataType]:
+    """Types of a store's columns by name; of all that every store has where none are named."""
+    known = dict(_COLUMNS)
+    parts = {"state": _CATEGORY, "score": pa.float32(), "detail": pa.string()}
+    return {
+        name: known[name] if name in known else parts.get(name.rpartition("_")[2], pa.string())
+        for name in (known if names is None else names)
+    }
+
+
 class RowBuffer:
     """Rows of one shard on their way to a Parquet file.
 

@@ -31,6 +31,7 @@ from madaudit.scanning.store import (
     quarantine_path,
     scores_path,
     sketch_path,
+    sound,
     thumbnails_path,
 )
 from madaudit.scanning.tasks import ShardTask, draw_ordinals, sample_weight
@@ -136,7 +137,7 @@ def scan_shard(job: Job, task: ShardTask, watch: Watch) -> ShardSummary:
         return give_up(job, task, bug_in_words(error))
     summary = _summary(work, n_samples, problems, began=began)
     if problems:
-        _write_quarantine(job, shard, problems)
+        _write_quarantine(job, shard, problems, is_given_up=False)
     else:
         store.remove(quarantine_path(shard.name))
     content = _marker(job, shard, summary, identity)
@@ -168,7 +169,7 @@ def _collecting_rarely() -> Iterator[None]:
 def give_up(job: Job, task: ShardTask, reason: str, *, offset: int | None = None) -> ShardSummary:
     """Record a shard that cannot be scanned; it has no rows and no marker."""
     problem = Problem(reason, offset)
-    _write_quarantine(job, task.shard, (problem,))
+    _write_quarantine(job, task.shard, (problem,), is_given_up=True)
     return ShardSummary(task.shard.name, 0, 0, {}, {}, 0, (problem,), is_done=False)
 
 
@@ -190,6 +191,7 @@ def _scan_open(source: OpenShard, work: _Work) -> tuple[int, str]:
             # space before Parquet gives it up.
             use_dictionary=work.rows.categories(),
             write_statistics=True,
+            write_page_checksum=True,
         ) as writer,
     ):
         samples = source.samples(wanted)
@@ -284,7 +286,7 @@ def _write_thumbnails(source: OpenShard, work: _Work) -> None:
         store.remove(path)
         return
     with store.create(path) as file:
-        pq.write_table(table, file)
+        pq.write_table(table, file, write_page_checksum=True)
 
 
 def _count_problem(source: OpenShard, n_samples: int) -> list[Problem]:
@@ -340,10 +342,12 @@ def _marker(job: Job, shard: Shard, summary: ShardSummary, digest: str) -> dict[
     }
 
 
-def _write_quarantine(job: Job, shard: Shard, problems: tuple[Problem, ...]) -> None:
+def _write_quarantine(
+    job: Job, shard: Shard, problems: tuple[Problem, ...], *, is_given_up: bool
+) -> None:
     """Record what is wrong with a shard, and how often it was tried."""
-    before = job.store.quarantine(shard.name)
-    same = before is not None and before.get("version") == shard.version
+    before = sound(job.store.quarantine, shard.name)
+    same = before is not None and before["version"] == shard.version
     attempts = (before or {}).get("attempts", 0) if same else 0
     job.store.write_json(
         quarantine_path(shard.name),
@@ -354,6 +358,7 @@ def _write_quarantine(job: Job, shard: Shard, problems: tuple[Problem, ...]) -> 
             "version": shard.version,
             "fingerprint": job.fingerprint,
             "attempts": attempts + 1,
+            "given_up": is_given_up,
             "problems": [{"message": p.message, "offset": p.offset} for p in problems],
         },
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
@@ -21,6 +21,14 @@ import pyarrow.parquet as pq
 from madaudit.errors import StoreError
 from madaudit.limits import MAX_STORE_JSON_BYTES
 from madaudit.scanning.plan import SCHEMA_VERSION
+from madaudit.scanning.rows import column_types
+from madaudit.scanning.store_faults import (
+    columns_fault,
+    manifest_fault,
+    marker_fault,
+    quarantine_fault,
+    sums_fault,
+)
 from madaudit.shards import files
 
 _PARTIAL = ".partial"
@@ -195,30 +203,51 @@ class Store:
                 f"cannot read store {self.url}: schema {content.get('schema')!r}, this madaudit "
                 f"reads {SCHEMA_VERSION}; scan again into a new store"
             )
+        self._refuse("manifest.json", manifest_fault(content))
         return content
 
     def marker(self, shard: str) -> dict[str, Any] | None:
-        """The done marker of a shard, whatever made it."""
-        content = self.read_json(marker_path(shard))
-        return content if isinstance(content, dict) else None
+        """The done marker of a shard, whatever made it; None where there is none.
+
+        Raises:
+            StoreError: it is damaged, or another shard's.
+        """
+        path = marker_path(shard)
+        content: dict[str, Any] | None = self.read_json(path)
+        self._refuse(path, content is not None and marker_fault(content, shard))
+        return content
 
     def quarantine(self, shard: str) -> dict[str, Any] | None:
-        """The quarantine entry of a shard."""
-        content = self.read_json(quarantine_path(shard))
-        return content if isinstance(content, dict) else None
+        """The quarantine entry of a shard; None where there is none.
+
+        Raises:
+            StoreError: it is damaged, or another shard's.
+        """
+        path = quarantine_path(shard)
+        content: dict[str, Any] | None = self.read_json(path)
+        self._refuse(path, content is not None and quarantine_fault(content, shard))
+        return content
+
+    def _refuse(self, path: str, fault: str | bool | None) -> None:
+        """Say what is wrong with a file of the store, if anything is."""
+        if fault:
+            raise StoreError(
+                f"cannot use {path} of store {self.url}: {fault}; delete the file and scan again"
+            )
 
     def survey(self) -> Survey:
         """What the store holds, read once.
 
         Raises:
-            StoreError: no store here.
+            StoreError: no store here, or one of its files is damaged.
         """
         manifest = self.manifest()
         listed, quarantined = self._listed("shards"), self._listed("quarantine")
         markers = []
         for shard in manifest["shards"]:
             marker = self.marker(shard) if marker_path(shard) in listed else None
-            if marker is not None and marker.get("fingerprint") == manifest["fingerprint"]:
+            if marker is not None and marker["fingerprint"] == manifest["fingerprint"]:
+                self._refuse(marker_path(shard), sums_fault(marker, manifest["detectors"]))
                 markers.append(marker)
         entries = {
             shard: entry
@@ -248,9 +277,12 @@ class Store:
         """Rows of a shard in order, a row group at a time.
 
         Raises:
-            StoreError: the file is missing or damaged.
+            StoreError: the file is missing or damaged, or lacks a column.
         """
-        with self._parquet(scores_path(shard)) as parquet:
+        path = scores_path(shard)
+        with self._parquet(path) as parquet:
+            wanted = column_types(columns)
+            self._refuse(path, columns_fault(parquet.schema_arrow, wanted))
             yield from parquet.iter_batches(columns=columns)
 
     def thumbnails(self, shard: str) -> dict[int, bytes]:
@@ -264,6 +296,8 @@ class Store:
         if not fs.exists(f"{root}/{path}"):
             return {}
         with self._parquet(path) as parquet:
+            wanted = {"ordinal": pa.int64(), "jpeg": pa.binary()}
+            self._refuse(path, columns_fault(parquet.schema_arrow, wanted))
             columns = parquet.read().to_pydict()
         return dict(zip(columns["ordinal"], columns["jpeg"], strict=True))
 
@@ -272,8 +306,10 @@ class Store:
         """A Parquet file of the store, opened."""
         try:
             with files.open_binary(files.join(self.url, path)) as file:
-                yield pq.ParquetFile(file)
-        except (OSError, pa.ArrowException) as error:
+                yield pq.ParquetFile(file, page_checksum_verification=True)
+        except StoreError:
+            raise
+        except Exception as error:  # a damaged footer raises almost anything
             raise StoreError(
                 f"cannot read {path} of store {self.url}: {error}; delete the file and run the "
                 f"scan again"
@@ -284,6 +320,14 @@ class Store:
         fs, root = files.filesystem(self.url)
         found = fs.find(f"{root}/{folder}")
         return {path.removeprefix(root).lstrip("/") for path in found}
+
+
+def sound(read: Callable[[str], dict[str, Any] | None], shard: str) -> dict[str, Any] | None:
+    """What a marker or a quarantine entry says; None where it is damaged, too."""
+    try:
+        return read(shard)
+    except StoreError:
+        return None
 
 
 def _is_orphan(name: str) -> bool:

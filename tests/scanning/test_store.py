@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
+import madaudit
 from madaudit.errors import StoreError
 from madaudit.scanning import store as store_module
-from madaudit.scanning.plan import SCHEMA_VERSION
+from madaudit.scanning.plan import SCHEMA_VERSION, Plan
 from madaudit.scanning.resume import write_manifest
 from madaudit.scanning.store import Store
 from tests.scanning.data_building import all_files, samples, scan, write_tar
@@ -105,9 +108,78 @@ def test_graded_scores_fall_into_their_bins(tmp_path: Path) -> None:
 
 def test_a_manifest_is_not_written_again_for_another_time_alone(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
-    content = {"schema": SCHEMA_VERSION, "root": "/x", "plan": {"detectors": ("a", "b")}}
+    plan = Plan(("a1111", "iptc")).to_dict()
+    content = {
+        "schema": SCHEMA_VERSION,
+        "madaudit": "1",
+        "python": "3",
+        "fingerprint": "f",
+        "plan": plan,
+        "detectors": {"a1111": 1, "iptc": 1},
+        "root": "/x",
+        "inputs": ["/x"],
+        "shards": ["a.tar"],
+    }
     write_manifest(store, {**content, "created": "yesterday"})
     write_manifest(store, {**content, "created": "today"})
     assert store.manifest()["created"] == "yesterday"
-    write_manifest(store, {**content, "created": "today", "plan": {"detectors": ("a",)}})
+    write_manifest(store, {**content, "created": "today", "plan": {**plan, "seed": 1}})
     assert store.manifest()["created"] == "today"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"shards": ["../../etc/passwd"]}, "'shards' is"),
+        ({"shards": ["a.tar", "a.tar"]}, "a shard stands in it twice"),
+        ({"shards": None}, "'shards' is 'None'"),
+        ({"plan": {}}, "'plan' is"),
+    ],
+)
+def test_a_manifest_that_is_damaged_or_a_strangers_is_refused(
+    tmp_path: Path, change: dict[str, object], says: str
+) -> None:
+    write_tar(tmp_path / "a.tar", samples(3))
+    madaudit.scan(str(tmp_path / "a.tar"), str(tmp_path / "s"), engine="serial")
+    store = Store(str(tmp_path / "s"))
+    store.write_json("manifest.json", {**store.manifest(), **change})
+    with pytest.raises(StoreError, match=re.escape(says)):
+        store.manifest()
+
+
+def test_a_damaged_marker_is_mended_by_the_next_scan(tmp_path: Path) -> None:
+    write_tar(tmp_path / "in" / "a.tar", samples(3))
+    write_tar(tmp_path / "in" / "b.tar", samples(4))
+    inputs, url = str(tmp_path / "in"), str(tmp_path / "s")
+    madaudit.scan(inputs, url, engine="serial")
+    marker = tmp_path / "s" / "shards" / "a.tar.json"
+    marker.write_bytes((tmp_path / "s" / "shards" / "b.tar.json").read_bytes())
+    with pytest.raises(StoreError, match=r"a\.tar\.json.*it is that of shard 'b\.tar'"):
+        madaudit.estimate(url)
+    assert not madaudit.verify(url).consistent
+    assert madaudit.scan(inputs, url, engine="serial").rows == 7
+    assert madaudit.verify(url).consistent
+
+
+def test_a_scan_killed_before_the_marker_of_a_damaged_shard_is_taken_up(tmp_path: Path) -> None:
+    # Its quarantine entry is there already, but the shard was not given up.
+    path = write_tar(tmp_path / "a.tar", samples(20))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    before = madaudit.scan(str(path), str(tmp_path / "s"), engine="serial")
+    (tmp_path / "s" / "shards" / "a.tar.json").unlink()
+    assert "no marker" in madaudit.verify(str(tmp_path / "s")).problems[0]["problem"]
+    after = madaudit.scan(str(path), str(tmp_path / "s"), engine="serial")
+    assert (after.rows, after.shards["done"]) == (before.rows, 1)
+
+
+def test_a_flipped_bit_in_stored_rows_is_noticed(tmp_path: Path) -> None:
+    write_tar(tmp_path / "a.tar", samples(50))
+    madaudit.scan(str(tmp_path / "a.tar"), str(tmp_path / "s"), engine="serial")
+    path = tmp_path / "s" / "scores" / "a.tar.parquet"
+    metadata = pq.read_metadata(path)
+    keys = metadata.row_group(0).column(2)  # which no marker repeats
+    data = bytearray(path.read_bytes())
+    data[(keys.dictionary_page_offset or keys.data_page_offset) + 60] ^= 1
+    path.write_bytes(bytes(data))
+    with pytest.raises(StoreError, match=r"cannot read scores/a\.tar\.parquet"):
+        list(Store(str(tmp_path / "s")).row_batches("a.tar", ["key"]))
