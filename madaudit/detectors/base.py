@@ -257,7 +257,7 @@ def _by_tag_name(exif: str | None) -> dict[str, str]:
     """
     return {
         key.partition(" ")[2]: value
-        for key, value in (read_object(exif or "") or {}).items()
+        for key, value in ((read_object(exif) if exif else None) or {}).items()
         if isinstance(value, str) and key.startswith(("Image ", "EXIF "))
     }
 

@@ -119,7 +119,14 @@ def test_a_shard_given_up_in_one_place_counts_where_it_was_finished(
     whole = scan_into(tmp_path / "whole", inputs)
     failing = scan_into(tmp_path / "failing", inputs)
     (Path(failing) / "shards/a.tar.json").unlink()
-    entry = {"shard": "a.tar", "version": "", "attempts": 2, "problems": []}
+    entry = {
+        "shard": "a.tar",
+        "uri": "",
+        "version": "",
+        "fingerprint": Store(failing).manifest()["fingerprint"],
+        "attempts": 2,
+        "problems": [{"message": "cannot be opened", "offset": None}],
+    }
     Store(failing).write_json("quarantine/a.tar.json", entry)
     stores = [whole, failing] if finished_first else [failing, whole]
     survey = Store(madaudit.merge(stores, str(tmp_path / "merged")).store).survey()
