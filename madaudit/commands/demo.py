@@ -48,9 +48,9 @@ def demo(output: str = "demo", *, quiet: bool = True) -> DemoResult:
 
     folder = Path(output)
     make_demo_shards(folder)
-    inputs = [str(folder / "shards"), str(folder / "photos")]
+    inputs = [str(folder / name) for name in ("shards", "photos", "tables")]
     store = str(folder / "store")
-    scanned = scan(inputs, store, quiet=quiet)
+    scanned = scan(inputs, store, tier="pixels", quiet=quiet)
     known = estimate(store)
     written = report(store)
     return DemoResult(inputs, store, scanned.to_dict(), known.to_dict(), written.to_dict())

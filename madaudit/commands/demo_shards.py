@@ -1,7 +1,8 @@
 """Shards for the demonstration: photos from scikit-image, and marks that are made here.
 
-Everything a curator meets in one small data set: original files with marks of four kinds, copies
-that lost them to re-encoding, a photo, broken files, and a shard that is cut in half.
+Everything a curator meets in one small data set: original files with marks of five kinds, copies
+that lost them to re-encoding, photos, broken files, a table of images, and a shard that is cut in
+half.
 """
 
 from __future__ import annotations
@@ -14,9 +15,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from PIL import Image, ImageOps, PngImagePlugin
 
 from madaudit.commands.demo_signing import sign_as_generated
+from madaudit.detectors.watermarks import encode
 from madaudit.errors import MissingExtraError
 
 _PHOTOS = (
@@ -87,6 +92,9 @@ def make_demo_shards(folder: Path) -> None:
     _write_shard(cut, plain, is_reencoded=False)
     data = cut.read_bytes()
     cut.write_bytes(data[: len(data) // 2])
+    tables = folder / "tables"
+    tables.mkdir(exist_ok=True)
+    _write_table(tables / "images.parquet", [originals[0], *plain[:3]])
     pictures = folder / "photos"
     pictures.mkdir(exist_ok=True)
     for number, photo in enumerate(photos):
@@ -126,7 +134,9 @@ def _originals(photos: list[Image.Image]) -> Iterator[DemoSample]:
     signed = sign_as_generated(_jpeg(photos[4]))
     yield DemoSample(signed, "jpg", "a motorcycle", "stock.example.com")
     yield _signed_in_exif(photos[5])
-    for photo in photos[6:]:
+    marked = encode(np.asarray(photos[6]), b"StableDiffusionV1")
+    yield DemoSample(_png(Image.fromarray(marked)), "png", "an eye", "gen.example")
+    for photo in photos[7:]:
         yield DemoSample(_jpeg(photo, exif=_camera()), "jpg", "a photo", "photos.example.org")
     whole = _jpeg(photos[0])
     yield DemoSample(whole[: len(whole) // 2], "jpg", "half a file", "photos.example.org")
@@ -177,6 +187,13 @@ def _png(photo: Image.Image, **texts: str) -> bytes:
     buffer = io.BytesIO()
     photo.save(buffer, "PNG", pnginfo=info)
     return buffer.getvalue()
+
+
+def _write_table(path: Path, samples: list[DemoSample]) -> None:
+    """Images in a Parquet file, as Hugging Face's data sets have them."""
+    images = [{"bytes": sample.data, "path": None} for sample in samples]
+    captions = [sample.caption for sample in samples]
+    pq.write_table(pa.table({"image": images, "caption": captions}), path)
 
 
 def _write_shard(path: Path, samples: list[DemoSample], *, is_reencoded: bool) -> None:

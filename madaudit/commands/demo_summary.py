@@ -20,8 +20,12 @@ def print_summary(result: DemoResult) -> None:
     for status, n in sorted(scan["status"].items(), key=lambda item: -item[1]):
         click.echo(f"  {n:>5} {status}")
     click.echo("What the detectors could see (a mark that is not found proves nothing):")
-    for name, states in scan["detectors"].items():
-        click.echo("  " + f"{name:<14}" + "  ".join(f"{n} {s}" for s, n in states.items()))
+    found = {name: states for name, states in scan["detectors"].items() if states["present"]}
+    width = max((len(name) for name in found), default=0)
+    for name, states in found.items():
+        click.echo("  " + f"{name:<{width}}  " + "  ".join(f"{n} {s}" for s, n in states.items()))
+    n_others = len(scan["detectors"]) - len(found)
+    click.echo(f"  and {n_others} others found nothing: madaudit detectors lists them")
     for problem in scan["problems"]:
         place = "" if problem["offset"] is None else f" at byte {problem['offset']}"
         click.echo(f"In quarantine: {problem['shard']}{place}: {problem['message']}")

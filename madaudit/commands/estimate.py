@@ -174,7 +174,7 @@ def _tally(store: Store, survey: Survey, by: Sequence[str]) -> tuple[MarkTally, 
     extra = needed_columns(store.columns(survey.markers[0]["shard"]), by) if by else []
     for marker in survey.markers:
         of_shard = MarkTally()
-        for rows in mark_rows(store, marker["shard"], survey.detectors, extra):
+        for rows in mark_rows(store, marker["shard"], survey.looks_at, extra):
             of_shard += rows.tally()
             if by:
                 _add_strata(strata, rows, by)

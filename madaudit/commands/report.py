@@ -97,7 +97,7 @@ def assemble(store: Store) -> AuditReport:
     require_finished(store, survey)
     gathered = _Gathered()
     for marker in survey.markers:
-        _gather_shard(store, marker["shard"], survey.detectors, gathered)
+        _gather_shard(store, marker["shard"], survey.looks_at, gathered)
     total = sum(gathered.shards.values(), MarkTally())
     known = conclude(survey, total, {})
     floor = known.floor.all_marks
@@ -128,7 +128,9 @@ def assemble(store: Store) -> AuditReport:
     )
 
 
-def _gather_shard(store: Store, shard: str, detectors: list[str], gathered: _Gathered) -> None:
+def _gather_shard(
+    store: Store, shard: str, detectors: dict[str, str], gathered: _Gathered
+) -> None:
     pictures = store.thumbnails(shard)
     tally = MarkTally()
     n_hits = 0

@@ -63,6 +63,7 @@ class ScanRequest:
     def manifest(self) -> dict[str, Any]:
         from madaudit import __version__
 
+        built = self.plan.build_detectors()
         return {
             "schema": SCHEMA_VERSION,
             "madaudit": __version__,
@@ -70,7 +71,8 @@ class ScanRequest:
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "fingerprint": self.plan.fingerprint(),
             "plan": self.plan.to_dict(),
-            "detectors": {d.name: d.version for d in self.plan.build_detectors()},
+            "detectors": {d.name: d.version for d in built},
+            "looks_at": {d.name: d.looks_at for d in built},
             "root": self.located.root,
             "inputs": self.given,
             "format": self.format,

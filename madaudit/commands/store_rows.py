@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -54,36 +54,34 @@ class MarkRows:
 
 
 def mark_rows(
-    store: Store, shard: str, detectors: Sequence[str], extra: Sequence[str] = ()
+    store: Store, shard: str, detectors: Mapping[str, str], extra: Sequence[str] = ()
 ) -> Iterator[MarkRows]:
     """Rows of a shard with their verdicts, a row group at a time.
 
     Args:
         store: to read.
         shard: its name.
-        detectors: names of those that ran; cues and opt-outs among them are passed over.
+        detectors: name of each that ran to where it looks ("metadata", "pixels" or "text"); cues
+            and opt-outs among them are passed over.
         extra: further columns to keep.
     """
-    columns = ["ordinal", "weight", "status", "reencoded", *extra]
-    marks = [name for name in detectors if can_hit(name)]
+    columns = ["ordinal", "weight", "status", "reencoded", "size", "format", *extra]
+    marks = {name: place for name, place in detectors.items() if can_hit(name)}
     for name in marks:
         columns += [f"{name}_state", f"{name}_detail"]
     for rows in store.row_batches(shard, list(dict.fromkeys(columns))):
         yield _judge(rows, marks)
 
 
-def _judge(rows: pa.RecordBatch, detectors: Sequence[str]) -> MarkRows:
+def _judge(rows: pa.RecordBatch, detectors: Mapping[str, str]) -> MarkRows:
     n = rows.num_rows
     verdicts = np.full(n, len(LABELS), dtype=np.int8)
     validated = np.zeros(n, dtype=bool)
-    seen = np.zeros(n, dtype=np.int64)
-    blind = np.zeros(n, dtype=np.int64)
+    states_of: dict[str, npt.NDArray[np.object_]] = {}
     details: dict[str, dict[int, dict[str, Any]]] = {}
     for name in detectors:
-        states = _texts(rows.column(f"{name}_state"))
+        states = states_of[name] = _texts(rows.column(f"{name}_state"))
         is_present = states == "present"
-        seen += is_present | (states == "absent")
-        blind += (states == "unobservable") | (states == "missing")
         details[name] = _details(rows.column(f"{name}_detail"), is_present)
         for index, detail in details[name].items():
             code = _CODES.get(str(detail.get("label")))
@@ -94,16 +92,60 @@ def _judge(rows: pa.RecordBatch, detectors: Sequence[str]) -> MarkRows:
                 validated[index] = True
     verdicts[verdicts == len(LABELS)] = NO_MARK
     status = _texts(rows.column("status"))
-    observable = (blind == 0) & (seen > 0)
+    seen, blind = _sight(rows, states_of, detectors)
+    observable = ~blind & seen
     is_reencoded = rows.column("reencoded")
     masks = RowMasks(
         validated=validated,
         observable=observable,
-        partly=(blind > 0) & (seen > 0),
+        partly=blind & seen,
         bare=observable & np.asarray(is_reencoded.is_null()) & (status == "ok"),
         broken=status != "ok",
     )
     return MarkRows(rows, details, verdicts, masks)
+
+
+class _Sight(NamedTuple):
+    """Whether some mark, and whether not every mark, could have been seen by row (n,)."""
+
+    seen: npt.NDArray[np.bool_]
+    blind: npt.NDArray[np.bool_]
+
+
+def _sight(
+    rows: pa.RecordBatch,
+    states: Mapping[str, npt.NDArray[np.object_]],
+    looks_at: Mapping[str, str],
+) -> _Sight:
+    """What could have been seen: in an image by its file's metadata, in a document by its text.
+
+    Pixels do not count: nearly every image has some, and hardly any has room for every watermark.
+    """
+    n = rows.num_rows
+    places = {
+        place: [states[name] for name in looks_at if looks_at[name] == place]
+        for place in ("metadata", "text")
+    }
+    if not any(places.values()):
+        places["metadata"] = list(states.values())
+    if not all(places.values()):
+        return _sight_of(places["metadata"] or places["text"], n)
+    in_file, in_text = (_sight_of(found, n) for found in places.values())
+    is_no_image = np.asarray(rows.column("format").is_null())
+    is_document = is_no_image & (rows.column("size").to_numpy() > 0)
+    return _Sight(
+        np.where(is_document, in_text.seen, in_file.seen),
+        np.where(is_document, in_text.blind, in_file.blind),
+    )
+
+
+def _sight_of(states: Sequence[npt.NDArray[np.object_]], n: int) -> _Sight:
+    seen, blind = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
+    for state in states:
+        is_seen = (state == "present") | (state == "absent")
+        seen |= is_seen
+        blind |= ~is_seen
+    return _Sight(seen, blind)
 
 
 def _texts(column: pa.Array) -> npt.NDArray[np.object_]:

@@ -66,7 +66,7 @@ DEFAULTS = (
     "swarmui",
 )
 # What a scan that decodes pixels runs besides.
-PIXEL_DEFAULTS = ("stealth",)
+PIXEL_DEFAULTS = ("dwt_dct", "dwt_dct_svd", "stealth")
 
 
 def default_detectors(tier: Tier) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from madaudit.types import ABSENT, MISSING, UNOBSERVABLE, Detail, Evidence, Samp
 
 Kind = Literal["one-sided", "graded"]
 Tier = Literal["headers", "pixels", "model"]
+LooksAt = Literal["metadata", "pixels", "text"]
 Pixels = npt.NDArray[np.uint8]
 # UserComment is the usual one; SwarmUI once used Model.
 _SETTINGS_TAGS = ("UserComment", "Model")
@@ -184,8 +185,11 @@ class Detector(ABC):
         kind: "one-sided" (a hit proves, a miss proves nothing) or "graded" (a score each).
         tier: what it needs: headers, pixels or a model.
         verified: what it was checked on, "unverified: …" where it could not be.
+        looks_at: where its evidence stands; whether a sample's marks could have been seen is
+            judged by its file's metadata, or by the text of a document.
     """
 
+    looks_at: ClassVar[LooksAt] = "pixels"
     name: ClassVar[str]
     version: ClassVar[int]
     kind: ClassVar[Kind]
@@ -229,6 +233,7 @@ class MarkDetector(Detector):
 
     kind: ClassVar[Kind] = "one-sided"
     tier: ClassVar[Tier] = "headers"
+    looks_at: ClassVar[LooksAt] = "metadata"
     from_source: ClassVar[tuple[FromSource, ...]] = ()
 
     @abstractmethod

@@ -54,6 +54,11 @@ class Survey:
         return list(self.manifest["detectors"])
 
     @property
+    def looks_at(self) -> dict[str, str]:
+        """Detector to where its evidence stands: "metadata", "pixels" or "text"."""
+        return dict(self.manifest["looks_at"])
+
+    @property
     def is_sampled(self) -> bool:
         return self.manifest["plan"]["n_sample"] is not None
 

@@ -71,6 +71,7 @@ _MANIFEST: dict[str, _Test] = {
         thumbnails=_is_text,
     ),
     "detectors": _is_map_of(_is_count),
+    "looks_at": _is_map_of(_is_text),
     "root": _is_text,
     "inputs": _is_list_of(_is_text),
     "shards": _is_list_of(_is_shard_name),

@@ -9,7 +9,6 @@ import pyarrow as pa
 import pytest
 
 from madaudit.commands.store_rows import domain, mark_rows, read_detail
-from madaudit.detectors import DEFAULTS
 from madaudit.estimation import MarkTally
 from madaudit.estimation.tally import COMPOSITE, NO_MARK, REAL, SYNTHETIC
 from madaudit.scanning.store import Store
@@ -27,27 +26,30 @@ from tests.commands.store_building import (
 class OneBatch:
     """A store from a stranger: one batch of rows, whatever is asked for."""
 
-    def __init__(self, *evidence):
+    def __init__(self, *evidence, image_format="jpeg", looks_at=()):
         """Evidence: one (state, detail text) by detector and row, detectors outermost."""
         n = len(evidence[0])
         columns = {
             "weight": pa.array(np.ones(n)),
             "status": pa.array(["ok"] * n),
             "reencoded": pa.array([False] * n),
+            "size": pa.array([9] * n),
+            "format": pa.array([image_format] * n, pa.string()),
         }
         for number, rows in enumerate(evidence):
             columns[f"d{number}_state"] = pa.array([state for state, _ in rows])
             columns[f"d{number}_detail"] = pa.array([text for _, text in rows], pa.string())
-        self.names = [f"d{number}" for number in range(len(evidence))]
+        places = looks_at or ["metadata"] * len(evidence)
+        self.looks_at = {f"d{number}": place for number, place in enumerate(places)}
         self._batch = pa.RecordBatch.from_pydict(columns)
 
     def row_batches(self, shard, columns):
         return iter([self._batch])
 
 
-def judged(*evidence):
-    store = OneBatch(*evidence)
-    (rows,) = mark_rows(store, "a.tar", store.names)
+def judged(*evidence, **about):
+    store = OneBatch(*evidence, **about)
+    (rows,) = mark_rows(store, "a.tar", store.looks_at)
     return rows
 
 
@@ -57,7 +59,8 @@ def said(label, **more):
 
 def scanned(tmp_path, item):
     store = Store(make_store(tmp_path, a=[item]))
-    return sum((rows.tally() for rows in mark_rows(store, "a.tar", DEFAULTS)), MarkTally())
+    looks_at = store.survey().looks_at
+    return sum((rows.tally() for rows in mark_rows(store, "a.tar", looks_at)), MarkTally())
 
 
 def test_a_sample_with_marks_of_two_tools_counts_once(tmp_path):
@@ -142,3 +145,34 @@ def test_a_detail_is_read_or_empty():
 )
 def test_the_domain_is_the_host_of_a_url(url, host):
     assert domain(url) == host
+
+
+_SEEN, _BLIND = [("absent", None)], [("unobservable", None)]
+
+
+def sight(rows):
+    """Whether every mark, or only some, could have been seen in the one row."""
+    return bool(rows.masks.observable[0]), bool(rows.masks.partly[0])
+
+
+@pytest.mark.parametrize(
+    ("metadata", "pixels", "expected"),
+    [(_SEEN, _BLIND, (True, False)), (_BLIND, _SEEN, (False, False))],
+)
+def test_what_could_be_seen_in_an_image_is_judged_by_its_metadata(metadata, pixels, expected):
+    rows = judged(metadata, pixels, looks_at=("metadata", "pixels"))
+    assert sight(rows) == expected
+
+
+@pytest.mark.parametrize(("text", "expected"), [(_SEEN, (True, False)), (_BLIND, (False, False))])
+def test_what_could_be_seen_in_a_document_is_judged_by_its_text(text, expected):
+    rows = judged(_BLIND, text, looks_at=("metadata", "text"), image_format=None)
+    assert sight(rows) == expected
+
+
+def test_a_caption_that_was_looked_at_makes_no_image_observable():
+    assert sight(judged(_BLIND, _SEEN, looks_at=("metadata", "text"))) == (False, False)
+
+
+def test_a_scan_for_watermarks_alone_is_judged_by_them():
+    assert sight(judged(_SEEN, _BLIND, looks_at=("pixels", "pixels"))) == (False, True)

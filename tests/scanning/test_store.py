@@ -116,6 +116,7 @@ def test_a_manifest_is_not_written_again_for_another_time_alone(tmp_path: Path) 
         "fingerprint": "f",
         "plan": plan,
         "detectors": {"a1111": 1, "iptc": 1},
+        "looks_at": {"a1111": "metadata", "iptc": "metadata"},
         "root": "/x",
         "inputs": ["/x"],
         "shards": ["a.tar"],

@@ -17,7 +17,7 @@ from functools import cached_property
 from itertools import product
 from typing import Any, ClassVar, NamedTuple
 
-from madaudit.detectors.base import Batch, Detector, Kind, Look, Tier
+from madaudit.detectors.base import Batch, Detector, Kind, Look, LooksAt, Tier
 from madaudit.detectors.watermarks.text import passages
 from madaudit.detectors.watermarks.text.green_lists import GreenLists
 from madaudit.detectors.watermarks.text.passages import Finding
@@ -80,6 +80,7 @@ class Greenlist(Detector):
     version: ClassVar[int] = 1
     kind: ClassVar[Kind] = "one-sided"
     tier: ClassVar[Tier] = "headers"
+    looks_at: ClassVar[LooksAt] = "text"
     verified: ClassVar[str] = (
         "lists, counts and z equal to transformers 5.24 and to lm-watermarking's schemes on "
         "torch's CPU; unverified: text of a public service, and lists drawn on a GPU"

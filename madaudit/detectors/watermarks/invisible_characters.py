@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from madaudit.detectors.base import Batch, Detector, Kind, Look, Tier
+from madaudit.detectors.base import Batch, Detector, Kind, Look, LooksAt, Tier
 from madaudit.detectors.watermarks.text import passages
 from madaudit.detectors.watermarks.text.hidden import find_hidden
 from madaudit.errors import OptionError
@@ -31,6 +31,7 @@ class InvisibleCharacters(Detector):
     version: ClassVar[int] = 1
     kind: ClassVar[Kind] = "one-sided"
     tier: ClassVar[Tier] = "headers"
+    looks_at: ClassVar[LooksAt] = "text"
     verified: ClassVar[str] = (
         "on messages made for tests by the published rules, and silent on the ordinary documents "
         "counted in docs/text-watermarks.md; unverified: text of a public service"

@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from madaudit.detectors.base import Batch, Detector, Kind, Look, Tier
+from madaudit.detectors.base import Batch, Detector, Kind, Look, LooksAt, Tier
 from madaudit.detectors.watermarks.text import g_values, passages
 from madaudit.detectors.watermarks.text.bayes import Parameters, load_parameters
 from madaudit.detectors.watermarks.text.g_values import PUBLIC_KEYS, Hashing
@@ -69,6 +69,7 @@ class SynthIDText(Detector):
     version: ClassVar[int] = 1
     kind: ClassVar[Kind] = "one-sided"
     tier: ClassVar[Tier] = "headers"
+    looks_at: ClassVar[LooksAt] = "text"
     verified: ClassVar[str] = (
         "g-values, masks and posterior equal to transformers 5.24 and synthid-text 0.2.1 on the "
         "CPU; unverified: published parameters of the Bayesian detector, and Google's services"
