@@ -214,8 +214,11 @@ def _add_batch(work: _Work, prepared: Prepared, weight: float) -> None:
     """Evidence of all detectors for one batch."""
     evidence = {d.name: _evidence(d, prepared, work.watch) for d in work.job.detectors}
     work.rows.add(prepared, evidence, weight)
+    n_imageless = prepared.verdicts.count(WITHOUT_IMAGE)
+    work.n_imageless += n_imageless
+    if n_imageless == len(prepared.verdicts):
+        return  # nothing is broken, and there is no picture to keep
     work.n_errors += sum(verdict.status != "ok" for verdict in prepared.verdicts)
-    work.n_imageless += prepared.verdicts.count(WITHOUT_IMAGE)
     if work.job.plan.thumbnails == "none":
         return
     for name, said in evidence.items():
