@@ -167,11 +167,7 @@ def estimate_generators(
     Raises:
         InputError: an empty row.
     """
-    if real.sum() <= 0 or target.sum() <= 0 or (synthetic.sum(axis=1) <= 0).any():
-        raise InputError(
-            "cannot tell generators apart: real, target or a generator has no counts; "
-            "leave that generator out"
-        )
+    _require_all(real, synthetic, target)
     model = JointModel(np.vstack([real, synthetic]), target[None])
     n_generators = len(synthetic)
     fits: dict[float, Fit] = {}
@@ -202,6 +198,14 @@ def estimate_generators(
     low = 0.0 if above(0.0) >= 0 else float(brentq(above, 0.0, point, xtol=1e-6))
     high = 1.0 if above(1.0) >= 0 else float(brentq(above, point, 1.0, xtol=1e-6))
     return Generators(Interval(low, point, high, level), tuple(float(share) for share in shares))
+
+
+def _require_all(real: Floats, synthetic: Floats, target: Floats) -> None:
+    if real.sum() <= 0 or target.sum() <= 0 or (synthetic.sum(axis=1) <= 0).any():
+        raise InputError(
+            "cannot tell generators apart: real, target or a generator has no counts; "
+            "leave that generator out"
+        )
 
 
 def _split(pi: float, x: Floats) -> Mixing:

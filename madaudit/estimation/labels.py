@@ -33,7 +33,7 @@ _LARGE_BIN = 0.05
 # Statistics beyond which a value is as good as excluded, and steps of the tables up to there.
 _EXCLUDED = 36.0
 _TABLE = 401
-_LOOK = 151
+_LOOK = 81
 _ROOTS = np.linspace(-3.2, 3.2, 49)
 
 
