@@ -52,8 +52,8 @@ def moments_by_generation(
             {"n_fresh": …, "bias": …}, arrays of one shape (cells,) or scalars.
 
     Returns:
-        Moments of shape (generations + 1, cells). m and s are exact; α and β leave out the
-        variance of the term between parts, which is smaller by a factor of about 1 / n.
+        Moments of shape (generations + 1, cells). m and s are exact; α and β take the term between
+        parts as independent of the rest, an error of order 1 / n of their own.
     """
     numbers = Numbers(spec, overrides)
     rows = _Rows(spec.generations + 1, numbers.cells)
