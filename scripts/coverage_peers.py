@@ -23,7 +23,7 @@ EFFORT = {
     "PACC": (60, 60),
     "EMQ": (30, 30),
     "DyS": (30, 30),
-    "KDEyML": (4, 10),
+    "KDEyML": (2, 5),
 }
 METHODS = tuple(EFFORT)
 Cell = dict[str, Any]

@@ -83,4 +83,4 @@ def test_every_column_of_the_store_is_documented() -> None:
 def test_the_example_of_estimation_runs(capsys: pytest.CaptureFixture[str]) -> None:
     (source,) = _python_blocks("docs/estimation.md")
     exec(compile(source, "docs/estimation.md", "exec"), {})
-    assert capsys.readouterr().out.startswith("model_based Interval(low=")
+    assert capsys.readouterr().out.startswith("detectable Interval(low=")

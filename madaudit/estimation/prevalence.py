@@ -23,6 +23,7 @@ from madaudit.estimation.tiers import (
     adjudicated,
     detectable,
     is_generator_risk_open,
+    may_lead,
     model_based,
 )
 from madaudit.types import Interval
@@ -105,8 +106,8 @@ def estimate_prevalence(
         level: of all intervals, (0, 1).
 
     Returns:
-        Tiers, and the headline among them: from 300 labels on what people saw, else the model's
-        set for unseen generators, else a bound.
+        Tiers, and the headline among them: from 300 labels on what people saw, else the lower
+        bound that assumes nothing of generators. The model's interval stands beside it.
 
     Raises:
         InputError: bins differ, a count is negative, or more labels than samples in a bin.
@@ -141,7 +142,13 @@ def estimate_tiers(
     lower = detectable(histograms, settings.level)
     model = model_based(histograms, settings, lower)
     labels = adjudicated(histograms, settings)
-    tier, prevalence = _headline(floor, lower, model, labels, histograms.n_labels, settings.level)
+    has_labels = histograms.n_labels >= LEAST_LABELS or model is None
+    tier, prevalence = _headline(
+        Interval(0.0, None, 1.0, settings.level) if floor is None else floor,
+        lower,
+        model if may_lead(settings) else None,
+        labels if has_labels else None,
+    )
     scored = float(histograms.target.sum())
     share = histograms.missing_share
     return Estimate(
@@ -169,21 +176,16 @@ def _require(settings: Settings) -> None:
 
 
 def _headline(
-    floor: Interval | None,
-    lower: Interval | None,
-    model: ModelBased | None,
-    labels: Interval | None,
-    n_labels: float,
-    level: float,
+    floor: Interval, lower: Interval | None, model: ModelBased | None, labels: Interval | None
 ) -> tuple[Tier, Interval]:
-    """The tier with the fewest assumptions among those that bound π from both sides."""
-    if labels and (n_labels >= LEAST_LABELS or not model):
+    """The first of the tiers that may lead, from what people saw to what is certain."""
+    if labels:
         return "adjudicated", labels
     if model:
         return "model_based", model.sensitivity
-    if lower and lower.low > (floor.low if floor else 0.0):
+    if lower and lower.low >= floor.low:
         return "detectable", lower
-    return "floor", floor or Interval(0.0, None, 1.0, level)
+    return "floor", floor
 
 
 def _at_least(interval: Interval, floor: Interval | None) -> Interval:

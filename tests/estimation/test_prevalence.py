@@ -42,11 +42,17 @@ def ends(interval):
     return (interval.low, interval.point, interval.high)
 
 
-def test_without_labels_the_headline_is_the_models_set_for_unseen_generators():
+def test_without_labels_the_headline_assumes_nothing_of_generators():
     found = estimate_prevalence(*drawn())
+    assert found.tier == "detectable"
+    assert found.prevalence == found.detectable
+    assert found.model_based.closed.low <= 0.1 <= found.model_based.closed.high
+
+
+def test_a_measured_detected_share_makes_the_set_the_headline():
+    found = estimate_tiers(histograms(), Settings(least_detected=0.5, n_generators=5))
     assert found.tier == "model_based"
     assert found.prevalence == found.model_based.sensitivity
-    assert found.model_based.closed.low <= 0.1 <= found.model_based.closed.high
     assert found.prevalence.high == pytest.approx(found.model_based.closed.high / 0.5)
     assert found.prevalence.low == min(found.detectable.low, found.model_based.closed.low)
 
@@ -62,15 +68,16 @@ def test_with_labels_enough_the_headline_is_what_people_saw():
 def test_a_few_labels_stand_beside_the_headline():
     counts, gold = labelled(100)
     found = estimate_prevalence(*counts, **gold)
-    assert found.tier == "model_based"
+    assert found.tier == "detectable"
     assert found.adjudicated is not None
     assert any("100 labels" in flag for flag in found.flags)
 
 
 def test_p_is_one_minus_the_headlines_prevalence():
-    found = estimate_prevalence(*drawn())
+    found = estimate_tiers(histograms(), Settings(n_generators=5))
     low, point, high = ends(found.prevalence)
     assert ends(found.p) == (1 - high, 1 - point, 1 - low)
+    assert estimate_prevalence(*drawn()).p.point is None
 
 
 def test_the_dictionary_is_the_commands():
