@@ -14,6 +14,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from madaudit.detectors import DEFAULTS, Detector, build_detector
 from madaudit.detectors.base import Batch, Look
 from madaudit.detectors.provenance import cbor, photoshop, tiff, xmp
@@ -22,11 +26,12 @@ from madaudit.detectors.provenance.manifest_store import read_store
 from madaudit.detectors.provenance.marks.c2pa import judge
 from madaudit.errors import MalformedError, ShardError
 from madaudit.limits import MAX_TEXT_BYTES
-from madaudit.shards import sidecar
-from madaudit.types import STATES, STATUSES, Sample, Sidecar
+from madaudit.shards import files, load_reader, sidecar
+from madaudit.types import STATES, STATUSES, Sample, Shard, Sidecar
 from tests.detectors import image_building as build
 from tests.detectors.provenance.test_fuzz import _VALID
 from tests.shards import tar_building
+from tests.shards.table_building import document_lines, image_columns, metadata_columns
 from tests.shards.tar_building import open_over
 
 #: Where findings are kept as tests, one tiny file each, named PARSER-WHAT.
@@ -115,12 +120,39 @@ def _others(data: bytes) -> None:
         _examine(_OTHERS[data[0] % len(_OTHERS)] + data[1:])
 
 
+_TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0\x08\0\0\0", b"MM\0+\0\x08\0\0")
+
+
+def _tiff_file(data: bytes) -> None:
+    if data:
+        start = _TIFF_STARTS[data[0] % len(_TIFF_STARTS)]
+        _examine(start + data[1 + len(start) :])
+
+
+def _jxl(data: bytes) -> None:
+    start = build.jxl()[:12]
+    _examine(start + data[len(start) :])
+
+
 def _text(data: bytes) -> None:
     """Generation parameters and graphs, in each place that a text may stand in."""
     if not data:
         return
     place, text = data[0], data[1:]
-    keywords = ("parameters", "prompt", "workflow", "Comment", "Description", "generation_data")
+    keywords = (
+        "parameters",
+        "prompt",
+        "workflow",
+        "Comment",
+        "Description",
+        "generation_data",
+        "invokeai_metadata",
+        "invokeai_graph",
+        "sd-metadata",
+        "Dream",
+        "smproj",
+        "AIGC",
+    )
     keyword = keywords[place % len(keywords)].encode()
     chunks = [build.chunk(b"tEXt", keyword + b"\0" + text)]
     if place & 64:
@@ -148,6 +180,7 @@ def _xmp(data: bytes) -> None:
 def _photoshop(data: bytes) -> None:
     found = photoshop.iptc_resource(data)
     assert found is None or found in data
+    _examine(build.jpeg_with_iim(data))
 
 
 def _c2pa(data: bytes) -> None:
@@ -183,6 +216,35 @@ def _tar(data: bytes) -> None:
     source.header_digest()
 
 
+def _read_as(reader: str, name: str, *paths: str) -> Callable[[bytes], None]:
+    """A target of shards that one reader reads, on fsspec's file system in memory.
+
+    Args:
+        reader: its name.
+        name: of the file, or of the folder where `paths` are given.
+        paths: files of a virtual shard; the first gets the bytes.
+    """
+    uri = f"memory://fuzz/{name}"
+    fs, path = files.filesystem("/".join((uri, *paths[:1])))
+
+    def run(data: bytes) -> None:
+        fs.pipe_file(path, data)
+        try:
+            with load_reader(reader).open(
+                Shard(name, uri, reader, len(data), "", paths)
+            ) as source:
+                ordinals = []
+                for sample in source.samples():
+                    ordinals.append(sample.ordinal)
+                    assert sample.status in STATUSES
+                assert ordinals == list(range(len(ordinals)))
+                source.header_digest()
+        except ShardError:
+            return
+
+    return run
+
+
 def _record(data: bytes) -> None:
     for record in (sidecar.from_json(data, None), sidecar.from_json(data, "caption")):
         for value in record[:5]:
@@ -213,6 +275,31 @@ def _text_seeds() -> list[bytes]:
 def _tiff_seeds() -> list[bytes]:
     tags = {build.MAKE: "maker", build.USER_COMMENT: build.user_comment(build.INFOTEXT)}
     return [build.exif_block(tags, order=order, thumbnail=tags) for order in "<>"]
+
+
+def _tiff_file_seeds() -> list[bytes]:
+    entries = {700: build.source_type_xmp(), 33723: build.iim((2, 110, b"Made with Google AI"))}
+    return [
+        bytes([number]) + build.tiff(entries, order=order, is_big=is_big)
+        for number, (order, is_big) in enumerate(
+            (("<", False), (">", False), ("<", True), (">", True))
+        )
+    ]
+
+
+def _table_seed(columns: dict[str, object]) -> Callable[[], list[bytes]]:
+    def seeds() -> list[bytes]:
+        buffer = io.BytesIO()
+        pq.write_table(pa.table(columns), buffer, row_group_size=2)
+        return [buffer.getvalue()]
+
+    return seeds
+
+
+def _npy_seeds() -> list[bytes]:
+    buffer = io.BytesIO()
+    np.save(buffer, np.ones((3, 8), dtype=np.float16))
+    return [buffer.getvalue()]
 
 
 def _c2pa_seeds() -> list[bytes]:
@@ -280,6 +367,26 @@ TARGETS: dict[str, Target] = {
         _others,
         lambda: [bytes([n]) + build.pillow_bytes(k) for n, k in enumerate(("GIF", "BMP", "TIFF"))],
     ),
+    "tiff_file": Target(_tiff_file, _tiff_file_seeds, _EXIF, ("tiff",)),
+    "gif": Target(
+        _begun(b"GIF89a"),
+        lambda: [
+            build.gif(build.gif_xmp(build.source_type_xmp()), build.gif_comment("x")),
+            build.gif(build.gif_manifest(build.SYNTHETIC_STORE)),
+        ],
+        (b"!\xff\x0bXMP DataXMP", b"!\xff\x0bC2PA_GIF", b"!\xfe", b"!\xf9", b"NETSCAPE2.0"),
+    ),
+    "jxl": Target(
+        _jxl,
+        lambda: [
+            build.jxl(
+                build.box(b"Exif", bytes(4) + build.exif_block({build.MAKE: "maker"})),
+                build.box(b"xml ", build.source_type_xmp()),
+                build.box(b"jumb", build.SYNTHETIC_STORE[8:]),
+            )
+        ],
+        (b"jxlc", b"jxlp", b"Exif", b"xml ", b"jumb", b"brob"),
+    ),
     "text": Target(
         _text, _text_seeds, (b"Steps: ", b"class_type", b"nodes", b"prompt", b"inputs")
     ),
@@ -307,6 +414,22 @@ TARGETS: dict[str, Target] = {
     "cbor": Target(_cbor, _cbor_seeds),
     "tar": Target(
         _tar, _tar_seeds, (b"ustar", b"GNU.sparse.name=", b" path=", b" size=", b".jpg")
+    ),
+    "documents": Target(
+        _read_as("documents", "fuzz.jsonl"),
+        lambda: [b"".join(line + b"\n" for line in document_lines(3)), b'{"text": 1}\n\n{"te'],
+        (b'"text"', b'"url"', b"\\ud800", b"NaN"),
+    ),
+    "embeddings": Target(
+        _read_as("embeddings", "vectors", "img_emb/img_emb_0.npy"),
+        _npy_seeds,
+        (b"\x93NUMPY\x01\x00", b"'descr'", b"'<f2'", b"'fortran_order'", b"'shape'"),
+    ),
+    "parquet": Target(
+        _read_as("parquet", "fuzz.parquet"), _table_seed(image_columns([b"one", b"two", None]))
+    ),
+    "metadata": Target(
+        _read_as("metadata", "fuzz_metadata.parquet"), _table_seed(metadata_columns(3))
     ),
     "record": Target(_record, _record_seeds, (b"caption", b"exif", b"original_width", b"\\ud800")),
 }
