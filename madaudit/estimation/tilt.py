@@ -167,6 +167,9 @@ def estimate_shifted(
 ) -> Interval:
     """π where the target's real samples may differ from the calibration's as clean shards do.
 
+    Measured to cover at a spread of .05 standard deviations of the score, and not at .2, where the
+    pooled template is broader than any shard's.
+
     Args:
         real: calibration counts (bins,), not empty.
         synthetic: the same.
