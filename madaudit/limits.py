@@ -49,7 +49,7 @@ MAX_NPY_HEADER_BYTES = 1 << 16
 MAX_LINE_BYTES = 1 << 25
 # Rows of a row group that cannot be read get a row each, up to this: a real row group has at most
 # a million, and a forged footer can claim 2**63.
-MAX_LOST_ROWS = 1 << 22
+MAX_LOST_ROWS = 1 << 20
 
 # ---- scanning: batches, pixels, rows
 

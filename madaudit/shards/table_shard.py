@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import ClassVar
 
 import pyarrow as pa
@@ -67,7 +67,7 @@ class OpenTable(OpenShard):
     def _stretches(self, wanted: Container[int] | None) -> Iterator[Stretch]:
         return self._table.stretches(self._layout.columns, self.rows_at_once, wanted)
 
-    def _samples(self, stretch: Stretch, wanted: Container[int] | None) -> list[Sample]:
+    def _samples(self, stretch: Stretch, wanted: Container[int] | None) -> Iterable[Sample]:
         """The samples of a stretch that are wanted."""
         batch, error = stretch.batch, stretch.error or ""
         if batch is None and stretch.n_rows > MAX_LOST_ROWS:
@@ -86,7 +86,8 @@ class OpenTable(OpenShard):
             except UNREADABLE as failure:
                 error = in_words(failure)
         self.problems.append(Problem(f"{stretch.n_rows} rows cannot be read: {error}"))
-        return [
+        # One by one: a forged footer of 100 bytes can claim a million.
+        return (
             Sample(ordinal, positional_key(ordinal), status="decode_error", error=error)
             for ordinal in ordinals
-        ]
+        )
