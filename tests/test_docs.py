@@ -49,6 +49,7 @@ def test_the_worked_example_of_a_detector_runs(
     registry.third_party.cache_clear()
 
 
+@pytest.mark.slow
 def test_the_readmes_python_example_runs(tmp_path: Path) -> None:
     (source,) = _python_blocks("README.md")
     madaudit.demo(str(tmp_path / "demo"))

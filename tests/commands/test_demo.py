@@ -38,6 +38,7 @@ def test_its_summary_ends_with_commands_that_work(tmp_path):
     assert invoke(*words).code == 0
 
 
+@pytest.mark.slow
 def test_its_store_is_consistent_and_a_second_run_changes_no_number(tmp_path):
     first = madaudit.demo(str(tmp_path / "demo"))
     second = madaudit.demo(str(tmp_path / "demo"))

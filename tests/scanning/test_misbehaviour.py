@@ -55,6 +55,7 @@ def test_a_detector_that_raises_is_missing_on_that_sample_alone(
     assert found[3]["a1111_state"] == "absent"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("stubborn")
 @pytest.mark.parametrize("engine", ["serial", "pool"])
 def test_python_code_that_does_not_end_is_interrupted(tmp_path: Path, engine: str) -> None:
@@ -63,6 +64,7 @@ def test_python_code_that_does_not_end_is_interrupted(tmp_path: Path, engine: st
     assert found[4]["stubborn_state"] == "absent"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("stubborn")
 def test_a_worker_stuck_in_c_is_killed_and_the_image_is_recorded(tmp_path: Path) -> None:
     found = _scan(tmp_path, "hang", "pool")
@@ -78,6 +80,7 @@ def test_an_image_that_kills_the_process_is_recorded(tmp_path: Path) -> None:
     assert "exit code 139" in str(found[3]["error"])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("stubborn")
 def test_a_stuck_image_does_not_keep_other_shards_waiting(tmp_path: Path) -> None:
     for name in ("a", "b", "c"):
