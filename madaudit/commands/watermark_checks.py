@@ -11,7 +11,7 @@ from madaudit.reports.audit_report import WatermarkCount
 from madaudit.reports.wording import count, percent, plural
 from madaudit.scanning.sketches import P_VALUE_EDGES, Counts, p_value_counts, read_sketch
 from madaudit.scanning.store import Store, Survey, sketch_path
-from madaudit.types import STATES
+from madaudit.types import STATES, can_hit
 
 _PRESENT = STATES.index("present")
 _FLAGGED_SHOWN = 50
@@ -62,9 +62,13 @@ def watermark_checks(store: Store, survey: Survey, *, level: float) -> tuple[Wat
     Raises:
         StoreError: a finished shard's sketch is missing or damaged.
     """
+    # Marks in metadata have no p-values; without another check the sketches are left alone.
+    checks = [
+        name for name, place in survey.looks_at.items() if place != "metadata" and can_hit(name)
+    ]
     histograms: dict[str, dict[str, Counts]] = {}
     present: dict[str, int] = {}
-    for marker in survey.markers:
+    for marker in survey.markers if checks else ():
         path = sketch_path(marker["shard"])
         data = store.read_file(path)
         if data is None:
@@ -73,7 +77,7 @@ def watermark_checks(store: Store, survey: Survey, *, level: float) -> tuple[Wat
                 f"marker and scan again"
             )
         arrays = read_sketch(data, f"{path} of store {store.url}")
-        for name in survey.detectors:
+        for name in checks:
             counts = p_value_counts(arrays, name)
             if counts is not None:
                 histograms.setdefault(name, {})[marker["shard"]] = counts

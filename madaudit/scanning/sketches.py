@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -73,7 +74,7 @@ def read_sketch(data: bytes, where: str) -> dict[str, npt.NDArray[np.int64]]:
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as content:
             arrays = {name: content[name] for name in content.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise StoreError(f"cannot read {where}: {error}; delete it and scan again") from error
     version = arrays.get("version")
     if version is None or version.tolist() != [SKETCH_VERSION]:

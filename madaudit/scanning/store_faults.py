@@ -81,6 +81,7 @@ _MARKER: dict[str, _Test] = {
     "n_samples": _is_count,
     "n_rows": _is_count,
     "n_hits": _is_count,
+    "imageless": _is_count,
     "status": _is_map_of(_is_count, STATUSES),
     "states": _is_map_of(_is_map_of(_is_count, STATES)),
     "input": _has(

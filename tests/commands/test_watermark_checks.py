@@ -106,7 +106,8 @@ def test_a_check_without_p_values_is_not_listed(store):
 def test_a_sketch_that_cannot_be_read_is_refused(tmp_path, content, says):
     (tmp_path / "in").mkdir()
     Image.fromarray(picture(20, 20)).save(tmp_path / "in" / "a.png")
-    madaudit.scan(str(tmp_path / "in"), str(tmp_path / "store"), engine="serial")
+    store = str(tmp_path / "store")
+    madaudit.scan(str(tmp_path / "in"), store, tier="pixels", engine="serial")
     (path,) = (tmp_path / "store" / "sketches").rglob("*.npz")
     path.unlink()
     if isinstance(content, bytes):
@@ -114,4 +115,14 @@ def test_a_sketch_that_cannot_be_read_is_refused(tmp_path, content, says):
     elif content is not None:
         np.savez(path, **content)
     with pytest.raises(StoreError, match=says):
-        madaudit.estimate(str(tmp_path / "store"))
+        madaudit.estimate(store)
+
+
+def test_a_store_without_such_checks_needs_no_sketch(tmp_path):
+    (tmp_path / "in").mkdir()
+    Image.fromarray(picture(20, 20)).save(tmp_path / "in" / "a.png")
+    store = tmp_path / "store"
+    madaudit.scan(str(tmp_path / "in"), str(store), engine="serial")
+    for path in (store / "sketches").rglob("*.npz"):
+        path.unlink()
+    assert madaudit.estimate(str(store)).watermarks == ()

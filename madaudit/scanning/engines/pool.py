@@ -231,17 +231,23 @@ def _work(plan: Plan, store: Store, connection: Connection, slots: Any, base: in
     parent = os.getppid()
     job = Job.prepare(plan, store, maps=True)
     watch = Watch(slots, plan.image_timeout_s, base=base)
-    while os.getppid() == parent:
-        try:
-            task = connection.recv()
-        except (EOFError, OSError):
-            return
-        try:
-            connection.send(scan_shard(job, task, watch))
-        except StoreError as error:
-            connection.send(error)
-        except BrokenPipeError:
-            return
+    try:
+        while os.getppid() == parent:
+            _scan_next(job, watch, connection)
+    except (EOFError, OSError):
+        return
+    finally:
+        # Nothing is half written any more, and an exception on the way out would be printed.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _scan_next(job: Job, watch: Watch, connection: Connection) -> None:
+    """One shard from the parent's hand; EOFError or OSError once nobody is there."""
+    task = connection.recv()
+    try:
+        connection.send(scan_shard(job, task, watch))
+    except StoreError as error:
+        connection.send(error)
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
