@@ -17,7 +17,7 @@ _ACTIONS: tuple[Action, ...] = get_args(Action)
 
 @dataclass(frozen=True)
 class WeightsList:
-    """One dictionary per file: name, what, licence, encoder, size_bytes, sha256, source, here."""
+    """One dictionary per file: name, what, licence, used_by, size_bytes, sha256, source, here."""
 
     weights: list[dict[str, Any]]
 
@@ -51,7 +51,7 @@ def _describe(one: kept.Weights) -> dict[str, Any]:
         "name": one.name,
         "what": one.what,
         "licence": one.licence,
-        "encoder": one.encoder,
+        "used_by": one.used_by,
         "size_bytes": one.size_bytes,
         "sha256": one.sha256,
         "source": f"{one.wheel}, {one.member}",

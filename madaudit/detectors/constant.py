@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from madaudit.detectors.base import Batch, Detector, Kind, Tier
-from madaudit.types import MISSING, Detail, Evidence
+from madaudit.types import Detail, Evidence
 
 
 @dataclass(frozen=True)
@@ -27,4 +27,4 @@ class Constant(Detector):
 
     def detect(self, batch: Batch) -> list[Evidence]:
         said = Evidence("present", self.score, Detail("a constant, not evidence"))
-        return [MISSING if look.container is None else said for look in batch.looks]
+        return [look.otherwise if look.container is None else said for look in batch.looks]

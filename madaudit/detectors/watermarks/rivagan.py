@@ -35,7 +35,7 @@ class RivaGan(NeuralWatermark):
         "verified with invisible-watermark's own weights and encoder; slow, for sampled scans"
     )
     weights_source: ClassVar[str] = (
-        "rivagan_decoder.onnx inside the package invisible-watermark 0.2.0"
+        "rivagan_decoder.onnx, which `madaudit weights fetch rivagan-decoder` gets"
     )
 
     def why_unloadable(self) -> str | None:
