@@ -20,6 +20,8 @@ MAX_TABLE_BYTES = 1 << 28
 MAX_TABLE_ROWS = 1_000_000
 # Members of one sample; a hostile archive can give a million endings to one key.
 MAX_SAMPLE_FIELDS = 256
+# Keys of lone images, and of lone records, that are held to tell an interleaved archive: 13 MB.
+MAX_LONE_KEYS = 200_000
 # A pax or long-name header holds a path and a few numbers; tar itself writes under 64 KiB.
 MAX_TAR_EXTENSION_BYTES = 1 << 20
 # Of a size in a pax record: 2**64 has 20, and int() refuses more than 4300.

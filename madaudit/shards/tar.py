@@ -17,6 +17,7 @@ from madaudit.limits import (
     MAX_HELD_HEADERS,
     MAX_IMAGE_BYTES,
     MAX_JSON_BYTES,
+    MAX_LONE_KEYS,
     MAX_SAMPLE_FIELDS,
     MAX_SIDECAR_BYTES,
 )
@@ -90,6 +91,46 @@ class _Group:
         )
 
 
+class _Halves:
+    """Images and records of one key that do not stand side by side: an interleaved archive.
+
+    Joining them would mean holding the whole archive, so they make a row each, and it is told.
+
+    Attributes:
+        n_apart: second halves seen.
+        first_offset: of the first such image, None where it was a record.
+    """
+
+    def __init__(self) -> None:
+        self.n_apart = 0
+        self.first_offset: int | None = None
+        self._images: set[int] = set()
+        self._records: set[int] = set()
+
+    def see(self, group: _Group) -> None:
+        if group.image is not None and len(group.fields) > group.n_images:
+            return
+        mine, others = self._images, self._records
+        if group.image is None:
+            mine, others = others, mine
+        key = hash(group.key)
+        if key not in others:
+            if len(mine) < MAX_LONE_KEYS:
+                mine.add(key)
+            return
+        others.discard(key)
+        if not self.n_apart and group.image is not None:
+            self.first_offset = group.image.offset
+        self.n_apart += 1
+
+    def in_words(self) -> str:
+        return (
+            f"interleaved: {self.n_apart} records stand apart from their image; they make rows of "
+            f"their own, and the images' URLs and captions are not known; pack each sample's "
+            f"members side by side"
+        )
+
+
 class OpenTar(OpenShard):
     """One archive being read."""
 
@@ -110,8 +151,10 @@ class OpenTar(OpenShard):
 
     def samples(self, wanted: Container[int] | None = None) -> Iterator[Sample]:
         self._refuse_compressed()
+        halves = _Halves()
         try:
             for ordinal, group in enumerate(self._groups(wanted)):
+                halves.see(group)
                 if len(self._walker.headers) > MAX_HELD_HEADERS:
                     self._absorb_headers()
                     self.position_bytes = self._walker.window.start
@@ -120,6 +163,8 @@ class OpenTar(OpenShard):
         except OSError as error:
             self.problems.append(Problem(f"reading stopped: {error}", self._walker.window.start))
         self.problems += self._walker.problems
+        if halves.n_apart:
+            self.problems.append(Problem(halves.in_words(), halves.first_offset))
         self.position_bytes = self._walker.end
 
     def count(self) -> int:

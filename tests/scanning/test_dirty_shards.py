@@ -125,7 +125,11 @@ def _entries() -> Iterator[tuple[str, Case]]:
     yield "pickle beside", _members(*beside, statuses=(_OK,))
     mixed = (("a.jpg", _JPEG), ("b.jpg", _JPEG), ("a.txt", b"a"), ("b.txt", b"b"))
     keys = ("a", "b", "a", "b")
-    yield "interleaved", _members(*mixed, statuses=(_OK, _OK, _NONE, _NONE), keys=keys)
+    apart = "interleaved: 2 records stand apart from their image"
+    halves = (_OK, _OK, _NONE, _NONE)
+    yield "interleaved", _members(*mixed, statuses=halves, keys=keys, quarantine=apart)
+    turned, statuses = mixed[2:] + mixed[:2], halves[2:] + halves[:2]
+    yield "records first", _members(*turned, statuses=statuses, keys=keys, quarantine=apart)
     twice = (("a.jpg", _JPEG), ("a.jpg", _PNG), ("b.jpg", _JPEG), ("a.jpg", b""))
     statuses = (_OK, _OK, _OK, _NO_IMAGE)
     yield "repeated", _members(*twice, statuses=statuses, keys=("a", "a", "b", "a"))

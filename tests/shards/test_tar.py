@@ -326,3 +326,24 @@ def test_published_shards_give_a_row_for_every_image(tmp_path: Path) -> None:
         images = [content for name, _, content in by_tarfile(data) if name.endswith(".jpg")]
 
         assert [image for image in read(tmp_path, data).images if image] == images, path.name
+
+
+def test_images_that_share_a_key_with_nobody_are_not_apart() -> None:
+    members = [
+        ("a.jpg", b"1"),
+        ("b.json", b"{}"),
+        ("c.jpg", b"2"),
+        ("c.txt", b"c"),
+        ("c.jpg", b"3"),
+    ]
+    source = open_over(io.BytesIO(pack(*members)))
+    assert [sample.key for sample in source.samples()] == ["a", "b", "c", "c"]
+    assert source.problems == []
+
+
+def test_keys_of_halves_are_held_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("madaudit.shards.tar.MAX_LONE_KEYS", 1)
+    members = [("a.jpg", b"1"), ("b.jpg", b"2"), ("a.txt", b"a"), ("b.txt", b"b")]
+    source = open_over(io.BytesIO(pack(*members)))
+    assert len(list(source.samples())) == 4
+    assert "interleaved: 1 records stand apart" in source.problems[0].message
