@@ -38,7 +38,8 @@ _HITS = 24
 _HITS_PER_SHARD = 8
 _CAPTION = 160
 _FLOOR_IN_WORDS = (
-    "The floor counts samples whose own metadata or watermark says that a generative model made them. "
+    "The floor counts samples whose own metadata or watermark says that a generative model made "
+    "them. "
     "Most generated images carry no such mark, so the true share can be anything above it."
 )
 _COLUMNS = ("key", "url", "caption", "error", "width", "height")
