@@ -62,7 +62,7 @@ class Greenlist(Detector):
         windows: "whole" text, or the best window of it ("winmax"), for texts marked in part.
         legacy: green tokens are the last places of the permutation (lm-watermarking's
             `select_green_tokens=False`).
-        max_p_value: largest p that is called present.
+        threshold: largest p that is called present.
         max_tokens: of a longer text only so many tokens are scored.
     """
 
@@ -73,7 +73,7 @@ class Greenlist(Detector):
     tokenizer: str | None = None
     windows: str = "whole"
     legacy: bool = False
-    max_p_value: float = passages.DEFAULT_P_VALUE
+    threshold: float = passages.DEFAULT_THRESHOLD
     max_tokens: int = DEFAULT_MAX_TOKENS
 
     name: ClassVar[str] = "greenlist"
@@ -87,7 +87,7 @@ class Greenlist(Detector):
     )
 
     def __post_init__(self) -> None:
-        passages.require_threshold(self.name, self.max_p_value, self.max_tokens)
+        passages.require_threshold(self.name, self.threshold, self.max_tokens)
         if self.windows not in _WINDOWS:
             raise OptionError(
                 f"{self.name}.windows is {self.windows!r}; allowed: {' or '.join(_WINDOWS)}"
@@ -156,7 +156,7 @@ class Greenlist(Detector):
         finding = self.test(tokens)
         if finding is None:
             return passages.too_short(passage, len(tokens), self.n_needed)
-        return passages.judged(passage, finding, self.max_p_value)
+        return passages.judged(passage, finding, self.threshold)
 
     def _finding(self, trial: Trial, scored: Scored) -> Finding:
         n, share = len(scored.green), trial.lists.share
@@ -179,9 +179,9 @@ class Greenlist(Detector):
 
     def _needed(self, share: float) -> int:
         """Scored tokens at which share**n, charged for what is tried, is at most the threshold."""
-        n = math.ceil(math.log(self.max_p_value / len(self.trials)) / math.log(share))
+        n = math.ceil(math.log(self.threshold / len(self.trials)) / math.log(share))
         while self.windows == "winmax" and (
-            share**n * len(self.trials) * n_windows(n, _SHORTEST_WINDOW) > self.max_p_value
+            share**n * len(self.trials) * n_windows(n, _SHORTEST_WINDOW) > self.threshold
         ):
             n += 1
         return n

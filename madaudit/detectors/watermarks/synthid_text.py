@@ -48,7 +48,7 @@ class SynthIDText(Detector):
         parameters: path of the trained parameters, safetensors or npz.
         eos: number of the token that ends a text, behind which nothing is scored.
         tokenizer: path of the writer's tokenizer.
-        max_p_value: largest p that is called present.
+        threshold: largest p that is called present.
         max_tokens: of a longer text only so many tokens are scored.
     """
 
@@ -62,7 +62,7 @@ class SynthIDText(Detector):
     parameters: str | None = None
     eos: int | None = None
     tokenizer: str | None = None
-    max_p_value: float = passages.DEFAULT_P_VALUE
+    threshold: float = passages.DEFAULT_THRESHOLD
     max_tokens: int = DEFAULT_MAX_TOKENS
 
     name: ClassVar[str] = "synthid_text"
@@ -76,7 +76,7 @@ class SynthIDText(Detector):
     )
 
     def __post_init__(self) -> None:
-        passages.require_threshold(self.name, self.max_p_value, self.max_tokens)
+        passages.require_threshold(self.name, self.threshold, self.max_tokens)
         if self.statistic not in _STATISTICS:
             raise OptionError(
                 f"{self.name}.statistic is {self.statistic!r}; allowed: {', '.join(_STATISTICS)}"
@@ -138,7 +138,7 @@ class SynthIDText(Detector):
     def n_needed(self) -> int:
         """Fewest n-grams at which g-values that are all 1 could reach the threshold, or 10."""
         depth = len(self._setting.keys)
-        n = math.ceil(math.log(self.max_p_value) / math.log(self._setting.share) / depth)
+        n = math.ceil(math.log(self.threshold) / math.log(self._setting.share) / depth)
         return max(_FEWEST_NGRAMS, n)
 
     def _evidence(self, look: Look) -> Evidence:
@@ -150,7 +150,7 @@ class SynthIDText(Detector):
         finding = self.test(tokens)
         if finding is None:
             return passages.too_short(passage, len(tokens), self.n_needed)
-        return passages.judged(passage, finding, self.max_p_value)
+        return passages.judged(passage, finding, self.threshold)
 
     def _p_value(self, cells: npt.NDArray[np.int64], bits: npt.NDArray[np.uint8]) -> float:
         """Of g-values (n, depth) in their cells (n, depth)."""

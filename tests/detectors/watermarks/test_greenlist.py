@@ -91,7 +91,7 @@ def test_the_fewest_tokens_are_just_enough(tokenizer):
         detector = Greenlist(tokenizer=tokenizer, gamma=gamma, scheme=trials)
         n, n_trials = detector.n_needed, len(detector.trials)
         share = detector.trials[0].lists.share
-        assert share**n * n_trials <= detector.max_p_value < share ** (n - 1) * n_trials
+        assert share**n * n_trials <= detector.threshold < share ** (n - 1) * n_trials
 
 
 def test_a_sample_without_text_is_unobservable_and_a_broken_one_missing(tokenizer):
@@ -116,9 +116,9 @@ def test_every_trial_is_charged_for(tokenizer):
 
 def test_a_mark_in_a_part_is_found_by_windows_and_hidden_in_the_whole(tokenizer):
     text = written(1200, 6) + written(80, 7, _mark()) + written(1200, 8)
-    whole = said_of(Greenlist(tokenizer=tokenizer, max_p_value=1e-9), document(text))
+    whole = said_of(Greenlist(tokenizer=tokenizer, threshold=1e-9), document(text))
     window = said_of(
-        Greenlist(tokenizer=tokenizer, max_p_value=1e-9, windows="winmax"), document(text)
+        Greenlist(tokenizer=tokenizer, threshold=1e-9, windows="winmax"), document(text)
     )
     assert (whole.state, window.state) == ("absent", "present")
 
@@ -153,7 +153,7 @@ def test_a_key_from_a_file_is_found_and_kept_out_of_what_is_stored(tokenizer, tm
         {"gamma": 1.0},
         {"gamma": "a"},
         {"windows": "max"},
-        {"max_p_value": 0},
+        {"threshold": 0},
         {"max_tokens": 0},
         {"vocabulary": 1},
     ],

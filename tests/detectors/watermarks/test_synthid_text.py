@@ -246,7 +246,7 @@ def test_the_likelihood_ratio_has_mean_one_without_a_mark():
         {"hashing": "sha"},
         {"statistic": "median"},
         {"context_history": 0},
-        {"max_p_value": 2.0},
+        {"threshold": 2.0},
     ],
 )
 def test_options_that_make_no_sense_are_refused(options):

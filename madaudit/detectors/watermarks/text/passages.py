@@ -17,7 +17,7 @@ from madaudit.errors import MadauditError, OptionError
 from madaudit.types import MISSING, Detail, Evidence, Label
 
 # A largest p-value that holds at web scale; docs/text-watermarks.md.
-DEFAULT_P_VALUE = 1e-6
+DEFAULT_THRESHOLD = 1e-6
 
 
 class Passage(NamedTuple):
@@ -75,9 +75,9 @@ def too_short(passage: Passage, n_tokens: int, n_needed: int) -> Evidence:
     return Evidence("unobservable", detail=Detail(says, field=passage.field))
 
 
-def judged(passage: Passage, finding: Finding, max_p_value: float) -> Evidence:
+def judged(passage: Passage, finding: Finding, threshold: float) -> Evidence:
     """Present where p is at most the threshold, else absent; p on both."""
-    is_present = finding.p_value <= max_p_value
+    is_present = finding.p_value <= threshold
     detail = Detail(
         says=f"{finding.says} in the {passage.field}: p = {finding.p_value:.2g}",
         label=passage.label if is_present else None,
@@ -91,10 +91,10 @@ def judged(passage: Passage, finding: Finding, max_p_value: float) -> Evidence:
     return Evidence("present" if is_present else "absent", max(score, 0.0), detail)
 
 
-def require_threshold(name: str, max_p_value: float, max_tokens: int) -> None:
+def require_threshold(name: str, threshold: float, max_tokens: int) -> None:
     """Refuse thresholds and limits that make no sense."""
-    if not (isinstance(max_p_value, float | int) and 0 < max_p_value < 1):
-        raise OptionError(f"{name}.max_p_value is {max_p_value}; it must lie between 0 and 1")
+    if not (isinstance(threshold, float | int) and 0 < threshold < 1):
+        raise OptionError(f"{name}.threshold is {threshold}; it must lie between 0 and 1")
     if not (isinstance(max_tokens, int) and max_tokens >= 1):
         raise OptionError(f"{name}.max_tokens is {max_tokens}; it must be at least 1")
 
