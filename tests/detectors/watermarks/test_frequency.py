@@ -185,6 +185,15 @@ def test_genuine_outputs_of_stable_diffusion_are_found():
 
 
 @needs_data
+def test_one_genuine_jpeg_of_flux_still_has_its_46_bits():
+    rows = rows_of("provenance/flux-exif")
+    found = [detect("dwt_dct", (DATA / row["path"]).read_bytes()) for row in rows]
+    (hit,) = [evidence.detail for evidence in found if evidence.is_hit]
+    assert (hit.message, hit.tool, len(found)) == ("FLUX", "FLUX", 8)
+    assert hit.bit_agreement == 45 / 46
+
+
+@needs_data
 @pytest.mark.slow
 @every_method
 def test_no_real_photo_is_a_hit(method):
