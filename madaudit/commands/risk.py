@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from madaudit.commands.loop_options import loop_option, pool_option
 from madaudit.commands.shell import common_options, guarded, print_json
 
 if TYPE_CHECKING:
     from madaudit.assessment import Risk, Strata
     from madaudit.types import Interval
 
-_LOOPS = ("fresh", "augmentation", "synthetic")
-_POOLS = ("replace", "accumulate", "subsample")
 # λ where nobody says it: from half the variance to all of it.
 _UNKNOWN_BIAS = (0.5, 1.0)
 
@@ -181,20 +180,8 @@ def _print(assessment: Assessment) -> None:
 
 @click.command("risk", no_args_is_help=True)
 @click.argument("store", metavar="STORE")
-@click.option(
-    "--loop",
-    type=click.Choice(_LOOPS),
-    default="fresh",
-    show_default=True,
-    help="New real samples each generation, a fixed real set, or none.",
-)
-@click.option(
-    "--pool",
-    type=click.Choice(_POOLS),
-    default="replace",
-    show_default=True,
-    help="What becomes of old synthetic samples.",
-)
+@loop_option
+@pool_option
 @click.option("--bias", type=float, metavar="λ", help="Variance that samplers keep; not known.")
 @click.option("--model-error", type=float, default=0.0, show_default=True, metavar="ε²",
               help="Error that training adds, in real variances.")  # fmt: skip

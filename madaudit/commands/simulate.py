@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from madaudit.commands.loop_options import loop_option, pool_option
 from madaudit.commands.shell import common_options, guarded, print_json
 from madaudit.errors import OptionError
 
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
 Family = Literal["gaussian", "mixture"]
 FAMILIES = ("gaussian", "mixture")
-_LOOPS = ("fresh", "augmentation", "synthetic")
-_POOLS = ("replace", "accumulate", "subsample")
 # Columns of the table for people, by family: name in a row to heading.
 _COLUMNS = {
     "gaussian": {
@@ -245,20 +244,8 @@ def _seeds(context: click.Context, parameter: click.Parameter, value: Any) -> tu
 
 @click.command("simulate", no_args_is_help=True)
 @click.argument("family", type=click.Choice(FAMILIES), metavar="gaussian|mixture")
-@click.option(
-    "--loop",
-    type=click.Choice(_LOOPS),
-    default="fresh",
-    show_default=True,
-    help="New real samples each generation, a fixed real set, or none.",
-)
-@click.option(
-    "--pool",
-    type=click.Choice(_POOLS),
-    default="replace",
-    show_default=True,
-    help="What becomes of old synthetic samples.",
-)
+@loop_option
+@pool_option
 @click.option(
     "--memory",
     type=int,
