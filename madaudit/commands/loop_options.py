@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 import click
 
-from madaudit.simulation.loop import Loop, Pool
-
-LOOPS: tuple[Loop, ...] = get_args(Loop)
-POOLS: tuple[Pool, ...] = get_args(Pool)
+# As in madaudit.simulation.loop, which --help does not wait for; a test holds them together.
+LOOPS = ("fresh", "augmentation", "synthetic")
+POOLS = ("replace", "accumulate", "subsample")
 
 loop_option = click.option(
     "--loop",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from typing import get_args
 
 import pyarrow.parquet as pq
 import pytest
 
 import madaudit
+from madaudit.commands import loop_options
 from madaudit.errors import OptionError
 from madaudit.simulation import LoopSpec, predict
+from madaudit.simulation.loop import Loop, Pool
 from tests.commands.invoking import invoke
 
 _LOOP = ("gaussian", "--n-fresh", "100", "--n-synthetic", "100", "--bias", "0.9")
@@ -102,3 +105,7 @@ def test_a_loop_that_cannot_be_is_refused_in_one_line(words, message):
 def test_the_python_twin_refuses_an_unknown_family():
     with pytest.raises(OptionError, match="no family 'ddpm'"):
         madaudit.simulate("ddpm", n_fresh=5)
+
+
+def test_the_flags_offer_what_loops_there_are():
+    assert (get_args(Loop), get_args(Pool)) == (loop_options.LOOPS, loop_options.POOLS)
