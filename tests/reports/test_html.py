@@ -126,6 +126,7 @@ def test_a_sampled_scan_says_how_many_were_drawn_and_at_which_level():
     assert f"({percent(0.95)} bound)" in text
 
 
+@pytest.mark.slow
 def test_ten_thousand_shards_with_long_names_stay_a_page():
     group = GroupCount("a/long/path/to/" + "x" * 200, 1e9, 0.1, 0.1, 0.1, 0.1)
     html = rendered(report_of(shards=(group,) * 10_000, n_shards=10_000))

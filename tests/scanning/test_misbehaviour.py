@@ -98,6 +98,7 @@ def test_a_stuck_image_does_not_keep_other_shards_waiting(tmp_path: Path) -> Non
     assert all(summary.status["timeout"] == 1 for summary in done)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("stubborn")
 def test_a_thumbnail_that_hangs_costs_no_evidence(tmp_path: Path) -> None:
     found = _scan(tmp_path, "thumbnail", "pool")

@@ -198,6 +198,7 @@ def test_the_log_determinant_is_that_of_the_replicates():
     assert predict(spec).rows[-1].log_det_ratio == pytest.approx(runs.mean(), abs=4 * error)
 
 
+@pytest.mark.slow
 def test_the_distance_is_that_of_the_replicates_where_it_is_not_flagged():
     for spec in (
         fresh(100, 100, 0.9),

@@ -26,6 +26,7 @@ def test_the_grid_has_the_papers_variance():
     assert np.trace(np.cov(grid.means.T, ddof=0)) == pytest.approx(4.0)
 
 
+@pytest.mark.slow
 def test_modes_drift_as_alleles_do():
     """Chance that two draws differ in mode falls by 1 − 1/n a generation (Wright and Fisher)."""
     spec = LoopSpec("synthetic", n_synthetic=100, generations=20)
@@ -61,6 +62,7 @@ def test_a_mixture_of_one_mode_is_the_gaussian_loop():
     assert row.modal_variance_ratio == pytest.approx(exact.s[-1, 0], rel=0.01)
 
 
+@pytest.mark.slow
 def test_a_mixture_that_is_sampled_point_by_point_has_the_same_modes():
     """The slow reference: labels drawn one by one, modes that get none are gone."""
     generator, spec = np.random.default_rng(1), LoopSpec("synthetic", n_synthetic=60)
