@@ -71,6 +71,25 @@ class Entry(NamedTuple):
         return SIZES.get(self.kind, 0) * self.n_values
 
 
+class _Forms(NamedTuple):
+    """How the numbers of one layout are unpacked; an entry ends in its value or its offset."""
+
+    counter: struct.Struct
+    entry: struct.Struct
+    offset: struct.Struct
+
+
+_FORMS = {
+    (order, is_big): _Forms(
+        struct.Struct(order + ("Q" if is_big else "H")),
+        struct.Struct(order + ("HHQQ" if is_big else "HHII")),
+        struct.Struct(order + ("Q" if is_big else "I")),
+    )
+    for order in "<>"
+    for is_big in (False, True)
+}
+
+
 def layout_of(data: bytes | memoryview) -> Layout | None:
     """How a TIFF structure is written, None where it is none."""
     head = bytes(data[:16])
@@ -87,32 +106,27 @@ def layout_of(data: bytes | memoryview) -> Layout | None:
 
 def read_entries(data: bytes | memoryview, layout: Layout, at: int) -> Iterator[Entry]:
     """Entries of the IFD at an offset; those behind the end of the data are left out."""
-    order, is_big, _ = layout
-    counter, form, width, inline = ("Q", "HHQ", 20, 8) if is_big else ("H", "HHI", 12, 4)
-    start = at + struct.calcsize(order + counter)
+    forms = _FORMS[layout.order, layout.is_big]
+    width, inline = forms.entry.size, forms.offset.size
+    start = at + forms.counter.size
     if start > len(data):
         return
-    (n_entries,) = struct.unpack_from(order + counter, data, at)
-    for entry in range(start, start + width * min(n_entries, MAX_IFD_ENTRIES), width):
-        if entry + width > len(data):
-            return
-        tag, kind, count = struct.unpack_from(order + form, data, entry)
-        found = Entry(tag, kind, count, entry + width - inline)
-        if found.size > inline:
-            (place,) = struct.unpack_from(order + ("Q" if is_big else "I"), data, found.start)
-            found = found._replace(start=place)
-        yield found
+    (n_entries,) = forms.counter.unpack_from(data, at)
+    n_whole = (len(data) - start) // width
+    for place in range(start, start + width * min(n_entries, n_whole, MAX_IFD_ENTRIES), width):
+        tag, kind, n_values, beyond = forms.entry.unpack_from(data, place)
+        size = SIZES.get(kind, 0) * n_values
+        yield Entry(tag, kind, n_values, beyond if size > inline else place + width - inline)
 
 
 def directory_end(data: bytes | memoryview, layout: Layout, at: int) -> int:
     """The byte behind an IFD and its pointer to the next; beyond the data where it is cut."""
-    order, is_big, _ = layout
-    counter, width, pointer = ("Q", 20, 8) if is_big else ("H", 12, 4)
-    start = at + struct.calcsize(order + counter)
+    forms = _FORMS[layout.order, layout.is_big]
+    start = at + forms.counter.size
     if start > len(data):
         return start
-    (n_entries,) = struct.unpack_from(order + counter, data, at)
-    return start + width * int(n_entries) + pointer
+    (n_entries,) = forms.counter.unpack_from(data, at)
+    return start + forms.entry.size * int(n_entries) + forms.offset.size
 
 
 def read_tags(data: bytes | memoryview) -> dict[str, str]:
@@ -133,15 +147,19 @@ def _read_ifd(
     """Fill `tags` from one IFD; returns the offsets of EXIF IFDs it points to."""
     pointers: list[int] = []
     for entry in read_entries(data, layout, at):
-        if entry.tag == _EXIF_IFD:
-            form = {4: "I", 8: "Q"}.get(entry.size)
-            if form is not None and entry.start + entry.size <= len(data):
+        name = _NAMES.get(entry.tag)
+        if name is None and entry.tag != _EXIF_IFD:
+            continue
+        size = entry.size
+        end = entry.start + size
+        if end > len(data):
+            continue
+        if name is None:
+            form = {4: "I", 8: "Q"}.get(size)
+            if form is not None:
                 pointers += struct.unpack_from(layout.order + form, data, entry.start)
-        elif entry.tag in _NAMES and _NAMES[entry.tag] not in tags:
-            end = entry.start + entry.size
-            if 0 < entry.size <= MAX_TAG_BYTES and end <= len(data):
-                value = bytes(data[entry.start : end])
-                tags[_NAMES[entry.tag]] = _text(_NAMES[entry.tag], value, layout.order)
+        elif name not in tags and 0 < size <= MAX_TAG_BYTES:
+            tags[name] = _text(name, bytes(data[entry.start : end]), layout.order)
     return pointers
 
 
