@@ -185,8 +185,10 @@ def test_tools_are_counted_with_their_models(tmp_path):
 
 
 def test_a_signature_that_validates_is_part_of_the_floor(tmp_path):
-    pytest.importorskip("c2pa")
-    signing = pytest.importorskip("madaudit.commands.demo_signing")
+    pytest.importorskip("c2pa", reason="the extra c2pa is not installed")
+    pytest.importorskip("cryptography", reason="the extra demo is not installed")
+    from madaudit.commands import demo_signing as signing
+
     signed = Item(signing.sign_as_generated(photo().data))
     _, twin = written(make_store(tmp_path, a=[signed, generated(), photo(), photo()]))
     assert (twin["floor"]["point"], twin["validated_floor"]["point"]) == (0.5, 0.25)

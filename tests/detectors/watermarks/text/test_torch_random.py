@@ -31,7 +31,7 @@ def test_nothing_and_one_are_permuted_to_themselves(n):
 
 @pytest.mark.torch
 def test_coin_flips_and_permutations_are_those_of_the_torch_that_is_here():
-    torch = pytest.importorskip("torch")
+    torch = pytest.importorskip("torch", reason="torch is not installed")
     for seed in (0, 1, 99):
         flips = torch.randint(0, 2, (65536,), generator=torch.Generator().manual_seed(seed))
         np.testing.assert_array_equal(coin_flips(65536, seed), flips.numpy())
