@@ -114,12 +114,6 @@ class LoopSpec:
         return self.at("filters", generation) or Filter()
 
     @property
-    def is_steady(self) -> bool:
-        """Whether every generation ≥ 1 is made the same way."""
-        names = ("n_fresh", "n_synthetic", "bias", "model_error", "filters")
-        return not any(isinstance(getattr(self, name), Sequence) for name in names)
-
-    @property
     def initial(self) -> int:
         """Real samples of generation 0."""
         if self.n_initial is not None:
