@@ -29,6 +29,7 @@ from tests.detectors.image_building import (
     text_chunk,
     webp,
 )
+from tests.detectors.watermarks.text.marked_building import small_gpt2
 
 _NO_IMAGES = (b"", b"<html>not found</html>", b"\0" * 400)
 _IMAGES = (
@@ -47,9 +48,15 @@ _IMAGES = (
 )
 
 
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory) -> str:
+    return str(small_gpt2(tmp_path_factory.mktemp("tokenizer") / "gpt2"))
+
+
 @pytest.fixture(params=sorted(known_detectors()))
-def detector(request) -> Detector:
-    built = build_detector(request.param)
+def detector(request, tokenizer) -> Detector:
+    needs_tokenizer = request.param in ("greenlist", "synthid_text")
+    built = build_detector(request.param, {"tokenizer": tokenizer} if needs_tokenizer else {})
     why = built.why_unavailable()
     if why is not None:
         pytest.skip(why)
