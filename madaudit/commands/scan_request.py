@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from madaudit.detectors import default_detectors
 from madaudit.detectors.base import Tier
 from madaudit.errors import OptionError
-from madaudit.scanning.plan import SCHEMA_VERSION, Plan, Thumbnails
+from madaudit.scanning.plan import SCHEMA_VERSION, Plan, Thumbnails, detector_identities
 from madaudit.scanning.tasks import ShardTask, own_part, plan_tasks
 from madaudit.shards.locate import Located
 
@@ -73,6 +73,7 @@ class ScanRequest:
             "plan": self.plan.to_dict(),
             "detectors": {d.name: d.version for d in built},
             "looks_at": {d.name: d.looks_at for d in built},
+            "identities": detector_identities(built),
             "root": self.located.root,
             "inputs": self.given,
             "format": self.format,

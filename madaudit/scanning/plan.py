@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
@@ -16,7 +16,7 @@ from madaudit.limits import DEFAULT_IMAGE_TIMEOUT_S, DEFAULT_MAX_PIXELS
 from madaudit.shards import READERS
 
 # Raised when the meaning of a stored column changes.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 TIERS: tuple[Tier, ...] = ("headers", "pixels", "model")
 Thumbnails = Literal["none", "blurred", "clear"]
 THUMBNAILS: tuple[Thumbnails, ...] = get_args(Thumbnails)
@@ -91,21 +91,38 @@ class Plan:
         content = {
             "schema": SCHEMA_VERSION,
             "plan": self.to_dict(),
-            "detectors": [
-                {
-                    "name": detector.name,
-                    "version": detector.version,
-                    "options": asdict(detector),  # type: ignore[call-overload]
-                    **detector.fingerprint(),
-                }
-                for detector in self.build_detectors()
-            ],
+            "detectors": [_described(detector) for detector in self.build_detectors()],
             "readers": {
                 name: registry.load("readers", READERS, name).version for name in sorted(READERS)
             },
         }
-        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return _digest(content)
+
+
+def detector_identities(detectors: Iterable[Detector]) -> dict[str, str]:
+    """What each detector's scores depend on, as a digest: scores of one identity compare.
+
+    A calibration is bound to the identities of its detectors, not to a plan: the same detector in
+    another plan, at another tier or beside others, gives the same scores.
+
+    Returns:
+        name to SHA-256, 64 hexadecimal digits, of name, version, options and `fingerprint()`.
+    """
+    return {detector.name: _digest(_described(detector)) for detector in detectors}
+
+
+def _described(detector: Detector) -> dict[str, Any]:
+    return {
+        "name": detector.name,
+        "version": detector.version,
+        "options": asdict(detector),  # type: ignore[call-overload]
+        **detector.fingerprint(),
+    }
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _require(name: str, value: str, allowed: Sequence[str]) -> None:

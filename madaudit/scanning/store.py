@@ -59,6 +59,11 @@ class Survey:
         return dict(self.manifest["looks_at"])
 
     @property
+    def identities(self) -> dict[str, str]:
+        """Detector to the digest of what its scores depend on (`plan.detector_identities`)."""
+        return dict(self.manifest["identities"])
+
+    @property
     def is_sampled(self) -> bool:
         return self.manifest["plan"]["n_sample"] is not None
 

@@ -72,6 +72,7 @@ _MANIFEST: dict[str, _Test] = {
     ),
     "detectors": _is_map_of(_is_count),
     "looks_at": _is_map_of(_is_text),
+    "identities": _is_map_of(_is_text),
     "root": _is_text,
     "inputs": _is_list_of(_is_text),
     "shards": _is_list_of(_is_shard_name),
@@ -106,6 +107,8 @@ def manifest_fault(content: Mapping[str, Any]) -> str | None:
     fault = _first_fault(content, _MANIFEST)
     if fault is None and len(set(content["shards"])) < len(content["shards"]):
         return "a shard stands in it twice"
+    if fault is None and content["identities"].keys() != content["detectors"].keys():
+        return "its identities are not those of its detectors"
     return fault
 
 

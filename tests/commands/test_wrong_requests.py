@@ -104,7 +104,7 @@ def test_a_file_in_the_place_of_a_store_is_named(tmp_path, words):
 def test_a_store_of_another_schema_is_refused(tmp_path, words):
     verb, *rest = words
     (tmp_path / "manifest.json").write_text('{"schema": 99}')
-    assert "schema 99, this madaudit reads 2" in refused(invoke(verb, tmp_path, *rest))
+    assert "schema 99, this madaudit reads 3" in refused(invoke(verb, tmp_path, *rest))
 
 
 @pytest.mark.parametrize("words", _READERS, ids=lambda words: words[0])

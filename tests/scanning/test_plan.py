@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from madaudit.detectors.constant import Constant
 from madaudit.detectors.provenance.marks.a1111 import A1111
 from madaudit.errors import OptionError
-from madaudit.scanning.plan import Plan
+from madaudit.scanning.plan import Plan, detector_identities
 
 
 @pytest.mark.parametrize(
@@ -37,6 +38,29 @@ def test_a_detectors_version_changes_the_fingerprint(monkeypatch: pytest.MonkeyP
 
 def test_the_same_plan_has_the_same_fingerprint() -> None:
     assert Plan(("a1111", "c2pa")).fingerprint() == Plan(("a1111", "c2pa")).fingerprint()
+
+
+def _identity(plan: Plan, name: str) -> str:
+    return detector_identities(plan.build_detectors())[name]
+
+
+def test_a_detector_keeps_its_identity_beside_others_and_at_another_tier() -> None:
+    alone = _identity(Plan(("constant",)), "constant")
+    beside = Plan(("a1111", "constant"), tier="pixels", n_sample=3, max_pixels=1000)
+    assert _identity(beside, "constant") == alone
+    assert len(alone) == 64
+
+
+def test_options_versions_and_what_a_detector_depends_on_change_its_identity(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen = {_identity(Plan(("constant",)), "constant")}
+    seen.add(_identity(Plan(("constant",), {"constant": {"score": 2.0}}), "constant"))
+    monkeypatch.setattr(Constant, "version", 99)
+    seen.add(_identity(Plan(("constant",)), "constant"))
+    monkeypatch.setattr(Constant, "fingerprint", lambda self: {"weights": "abc"})
+    seen.add(_identity(Plan(("constant",)), "constant"))
+    assert len(seen) == 4
 
 
 def test_an_unknown_detector_is_refused_with_a_suggestion() -> None:

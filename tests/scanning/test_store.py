@@ -117,6 +117,7 @@ def test_a_manifest_is_not_written_again_for_another_time_alone(tmp_path: Path) 
         "plan": plan,
         "detectors": {"a1111": 1, "iptc": 1},
         "looks_at": {"a1111": "metadata", "iptc": "metadata"},
+        "identities": {"a1111": "0", "iptc": "1"},
         "root": "/x",
         "inputs": ["/x"],
         "shards": ["a.tar"],
@@ -135,6 +136,8 @@ def test_a_manifest_is_not_written_again_for_another_time_alone(tmp_path: Path) 
         ({"shards": ["a.tar", "a.tar"]}, "a shard stands in it twice"),
         ({"shards": None}, "'shards' is 'None'"),
         ({"plan": {}}, "'plan' is"),
+        ({"identities": {"a1111": 1}}, "'identities' is"),
+        ({"identities": {"a1111": "0"}}, "its identities are not those of its detectors"),
     ],
 )
 def test_a_manifest_that_is_damaged_or_a_strangers_is_refused(
