@@ -149,6 +149,8 @@ MAX_DETECTABILITY_RATIO = 16
 
 # A manifest names every shard: a million of them in 100 MB.
 MAX_STORE_JSON_BYTES = 1 << 28
+# Either file of a calibration; fifty sources take 200 kB, and nothing real is near this.
+MAX_CALIBRATION_BYTES = 1 << 24
 
 # Strata kept at most; a data set has millions of domains, a table no reader for them.
 MAX_STRATA = 100_000

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from madaudit.estimation.calibration import Calibration, Source
+from madaudit.estimation.combination import Combiner, fit_combiner
 from madaudit.estimation.counts import Histograms
 from madaudit.estimation.floor import Floor, estimate_floor
 from madaudit.estimation.labels import LabelChecks, allocate, labels_needed
@@ -11,6 +13,8 @@ from madaudit.estimation.tally import MarkTally
 from madaudit.estimation.tiers import Settings
 
 __all__ = [
+    "Calibration",
+    "Combiner",
     "Estimate",
     "Floor",
     "Histograms",
@@ -18,9 +22,11 @@ __all__ = [
     "MarkTally",
     "ScoreSketch",
     "Settings",
+    "Source",
     "allocate",
     "estimate_floor",
     "estimate_prevalence",
     "estimate_tiers",
+    "fit_combiner",
     "labels_needed",
 ]

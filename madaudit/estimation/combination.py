@@ -131,18 +131,38 @@ class Combiner:
                 f"reads {COMBINER_VERSION}; calibrate again"
             )
         try:
-            models = tuple(
-                _Model(
-                    tuple(int(place) for place in one["used"]),
-                    np.array(one["knots"], dtype=np.float64),
-                    np.array(one["heights"], dtype=np.float64),
-                    float(one["intercept"]),
-                )
-                for one in content["models"]
-            )
-            return cls(tuple(str(name) for name in content["detectors"]), models)
-        except (KeyError, TypeError, ValueError) as error:
+            names = tuple(str(name) for name in content["detectors"])
+            models = tuple(_read_model(one, len(names)) for one in content["models"])
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise InputError(f"cannot read the combiner: {error}; calibrate again") from error
+        if not 1 <= len(names) <= _MOST_DETECTORS or len(set(names)) < len(names):
+            raise InputError(f"cannot read the combiner: detectors {names}; calibrate again")
+        if len({model.used for model in models}) < len(models) or not models:
+            raise InputError(
+                "cannot read the combiner: no model, or two of the same detectors; calibrate again"
+            )
+        return cls(names, models)
+
+
+def _read_model(one: Mapping[str, Any], n_detectors: int) -> _Model:
+    """One model from a file that may be a stranger's.
+
+    Raises:
+        ValueError: it is no rising curve per detector.
+    """
+    used = tuple(int(place) for place in one["used"])
+    if not used or list(used) != sorted(set(used)) or used[0] < 0 or used[-1] >= n_detectors:
+        raise ValueError(f"a model is of detectors {used}, there are {n_detectors}")
+    knots = np.array(one["knots"], dtype=np.float64)
+    heights = np.array(one["heights"], dtype=np.float64)
+    intercept = float(one["intercept"])
+    if knots.shape != (len(used), _N_RAMPS + 1) or heights.shape != (len(used), _N_RAMPS):
+        raise ValueError(f"a model has {knots.shape} knots and {heights.shape} heights")
+    if not (np.isfinite(knots).all() and np.isfinite(heights).all() and np.isfinite(intercept)):
+        raise ValueError("a model's numbers are not finite")
+    if (np.diff(knots) <= 0).any() or (heights < 0).any():
+        raise ValueError("a model falls where the evidence rises")
+    return _Model(used, knots, heights, intercept)
 
 
 def fit_combiner(real: Floats, synthetic: Floats, detectors: Sequence[str]) -> Combiner:
