@@ -16,6 +16,8 @@ import numpy.typing as npt
 
 from madaudit.detectors.provenance.containers import Block, Container
 from madaudit.detectors.provenance.json_text import read_object
+from madaudit.encoders.base import Features
+from madaudit.encoders.space import FeatureSpace
 from madaudit.types import ABSENT, MISSING, UNOBSERVABLE, Detail, Evidence, Sample
 
 Kind = Literal["one-sided", "graded"]
@@ -151,10 +153,22 @@ class Batch:
     """
 
     def __init__(
-        self, looks: Sequence[Look], decode: Callable[[int], Raster | None] | None = None
+        self,
+        looks: Sequence[Look],
+        decode: Callable[[int], Raster | None] | None = None,
+        encode: Callable[[int, FeatureSpace], Features | None] | None = None,
     ) -> None:
+        """Samples, and how to come by their pixels and features.
+
+        Args:
+            looks: one per sample.
+            decode: gives the pixels of the sample at a place.
+            encode: gives its features; default: made from its pixels when they are asked for.
+        """
         self.looks = looks
         self._decode = decode
+        self._encode = encode or self._features_of
+        self._features: dict[tuple[int, str], Features | None] = {}
         # What most samples of a metadata scan come to, found once for all detectors.
         self.otherwise = [look.otherwise for look in looks]
         self.with_metadata = [index for index, look in enumerate(looks) if look.has_metadata]
@@ -171,9 +185,27 @@ class Batch:
         """The decoded image with its alpha plane, or None where it cannot be decoded."""
         return None if self._decode is None else self._decode(index)
 
+    def features(self, index: int, space: FeatureSpace) -> Features | None:
+        """Features (d,) of one image, made once for all detectors that ask for this space.
+
+        None where the image cannot be decoded or has no room for a crop.
+        """
+        place = (index, space.key)
+        if place not in self._features:
+            self._features[place] = self._encode(index, space)
+        return self._features[place]
+
+    def _features_of(self, index: int, space: FeatureSpace) -> Features | None:
+        pixels = self.pixels(index)
+        return None if pixels is None else space.features(pixels)
+
     def single(self, index: int) -> Batch:
         """One sample of this batch as a batch of its own."""
-        return Batch([self.looks[index]], lambda _: self.raster(index))
+        return Batch(
+            [self.looks[index]],
+            lambda _: self.raster(index),
+            lambda _, space: self.features(index, space),
+        )
 
 
 class Detector(ABC):
@@ -202,6 +234,13 @@ class Detector(ABC):
 
     def why_unavailable(self) -> str | None:
         """Why it cannot run here and what to do, or None where it can."""
+        return None
+
+    def space(self) -> FeatureSpace | None:
+        """The feature space that it asks batches for, None where it needs no features.
+
+        A scan encodes images in it ahead of `detect`, while others are decoded.
+        """
         return None
 
     def fingerprint(self) -> Mapping[str, Any]:

@@ -13,7 +13,9 @@ import sys
 import tempfile
 import tomllib
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
@@ -71,6 +73,11 @@ def folder() -> Path:
 
 def known_weights() -> dict[str, Weights]:
     """All weights that madaudit can fetch, by name."""
+    return dict(_published())
+
+
+@cache
+def _published() -> Mapping[str, Weights]:
     text = resources.files("madaudit.encoders").joinpath("weights.toml").read_text("utf-8")
     return {name: Weights(name=name, **about) for name, about in tomllib.loads(text).items()}
 
@@ -106,6 +113,18 @@ def find(given: str) -> Path:
             f"weights fetch {given} ({weights.size_bytes / 1e6:.0f} MB), or give a file's path"
         )
     return weights.path
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 (hexadecimal) of a file; of one that has not changed, it is computed once."""
+    status = path.stat()
+    return _digest_of(path, status.st_size, status.st_mtime_ns)
+
+
+@cache
+def _digest_of(path: Path, size_bytes: int, mtime_ns: int) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def fetch(name: str) -> Weights:

@@ -39,6 +39,13 @@ def test_an_encoder_is_known_by_the_digest_of_its_file() -> None:
     assert encoder.digest == hashlib.sha256(_TOWER.read_bytes()).hexdigest()
 
 
+def test_as_the_tower_gives_them_features_have_their_own_length() -> None:
+    (crop,) = _crops(1)
+    expected = ((crop / 255 - _MEAN) / _STD).mean(axis=(0, 1)) @ (np.arange(12).reshape(3, 4) / 10)
+    encoder = build_encoder("clip-onnx", {"weights": str(_TOWER)})
+    np.testing.assert_allclose(encoder.project([crop])[0], expected, atol=1e-5)
+
+
 def test_no_image_gives_no_features() -> None:
     encoder = build_encoder("clip-onnx", {"weights": str(_TOWER)})
     assert encoder.encode([]).shape == (0, 4)
@@ -56,7 +63,7 @@ def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.onnx"
     path.write_bytes(b"no model")
     with pytest.raises(RequestError, match=r"cannot use .*x\.onnx as an encoder"):
-        build_encoder("clip-onnx", {"weights": str(path)})
+        build_encoder("clip-onnx", {"weights": str(path)}).load()
 
 
 def test_a_missing_file_and_an_unknown_name_are_refused(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from madaudit.detectors.probes.probe import Floats, Probe, unit_length
+from madaudit.detectors.probes.probe import Floats, Probe
+from madaudit.encoders.base import unit_length
 from madaudit.encoders.crops import CENTRE, CropRule
 from madaudit.errors import InputError
 

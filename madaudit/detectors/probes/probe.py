@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from madaudit.encoders.base import unit_length
 from madaudit.encoders.crops import CENTRE, CropRule
 from madaudit.errors import InputError
 from madaudit.limits import MAX_EMBEDDING_DIMENSIONS
@@ -128,12 +129,6 @@ class Probe:
             content["unit_length"],
             content["provenance"],
         )
-
-
-def unit_length(features: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Rows scaled to Euclidean length 1; a row of zeros stays one."""
-    lengths = np.linalg.norm(features, axis=1, keepdims=True)
-    return np.asarray(features / np.maximum(lengths, np.finfo(np.float32).tiny))
 
 
 def _fault(content: dict[str, Any]) -> str | None:
