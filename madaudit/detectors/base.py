@@ -167,7 +167,7 @@ class Batch:
         """
         self.looks = looks
         self._decode = decode
-        self._encode = encode or self._features_of
+        self._encode = encode
         self._features: dict[tuple[int, str], Features | None] = {}
         # What most samples of a metadata scan come to, found once for all detectors.
         self.otherwise = [look.otherwise for look in looks]
@@ -192,10 +192,12 @@ class Batch:
         """
         place = (index, space.key)
         if place not in self._features:
-            self._features[place] = self._encode(index, space)
+            self._features[place] = self._make_features(index, space)
         return self._features[place]
 
-    def _features_of(self, index: int, space: FeatureSpace) -> Features | None:
+    def _make_features(self, index: int, space: FeatureSpace) -> Features | None:
+        if self._encode is not None:
+            return self._encode(index, space)
         pixels = self.pixels(index)
         return None if pixels is None else space.features(pixels)
 
