@@ -64,6 +64,8 @@ BATCH_ROWS = 1024
 DEFAULT_MAX_PIXELS = 178_956_970
 # A photo decodes in well under a second; what takes this long is stuck.
 DEFAULT_IMAGE_TIMEOUT_S = 10.0
+# Embeddings of one shard held in memory, beyond which they wait on disk: 65,536 of ViT-B, float16.
+KEPT_EMBEDDINGS_BYTES = 1 << 26
 # Web captions and URLs beyond this are not read by anyone; a hostile one can be of any length.
 MAX_COLUMN_CHARS = 4096
 # Deaths of a worker on one shard with nothing to blame before the shard is given up.
@@ -144,6 +146,11 @@ MAX_RESIZED_PIXELS = 1 << 24
 MAX_DETECTABILITY_PIXELS = 1 << 24
 # Long side over short side of such an image: resized by its short side, a strip would not fit.
 MAX_DETECTABILITY_RATIO = 16
+
+# ---- probes
+
+# A published linear head of 768 features is 4 KB; the widest encoder's, in float32, is 260 KB.
+MAX_PROBE_HEAD_BYTES = 1 << 20
 
 # ---- stores
 

@@ -160,6 +160,8 @@ class Sample(NamedTuple):
         error: why `status` is not "ok", or what is odd about a good sample.
         text: the document; None for images, whose caption stands in the sidecar.
         embedding: float (d,) that came with the data set in place of an image, else None.
+        space: key of the feature space that the data set says its embeddings are of, None where
+            it does not say.
     """
 
     ordinal: int
@@ -172,6 +174,7 @@ class Sample(NamedTuple):
     error: str | None = None
     text: str | None = None
     embedding: npt.NDArray[np.floating[Any]] | None = None
+    space: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

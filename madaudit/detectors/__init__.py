@@ -23,6 +23,7 @@ DETECTORS: dict[str, str] = {
     "a1111": f"{_MARKS}.a1111:A1111",
     "aigc": f"{_MARKS}.aigc:AIGC",
     "c2pa": f"{_MARKS}.c2pa:C2PA",
+    "clip_probe": "madaudit.detectors.clip_probe:ClipProbe",
     "comfyui": f"{_MARKS}.comfyui:ComfyUI",
     "constant": "madaudit.detectors.constant:Constant",
     "cue_caption": "madaudit.detectors.cues.caption:CueCaption",
@@ -47,6 +48,7 @@ DETECTORS: dict[str, str] = {
     "swarmui": f"{_MARKS}.swarmui:SwarmUI",
     "synthid_text": "madaudit.detectors.watermarks.synthid_text:SynthIDText",
     "trustmark": "madaudit.detectors.watermarks.trustmark:TrustMark",
+    "universal_fake_detect": ("madaudit.detectors.universal_fake_detect:UniversalFakeDetect"),
 }
 # What a scan runs unless told otherwise: all marks that need no pixels, and opt-outs. Cues are
 # left out: they need an extra, and say little.

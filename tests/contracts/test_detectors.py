@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,7 +30,9 @@ from tests.detectors.image_building import (
     text_chunk,
     webp,
 )
+from tests.detectors.probes.probe_building import write_head, write_probe
 from tests.detectors.watermarks.text.marked_building import small_gpt2
+from tests.encoders.clip_building import miniature
 
 _NO_IMAGES = (b"", b"<html>not found</html>", b"\0" * 400)
 _IMAGES = (
@@ -53,10 +56,31 @@ def tokenizer(tmp_path_factory) -> str:
     return str(small_gpt2(tmp_path_factory.mktemp("tokenizer") / "gpt2"))
 
 
-@pytest.fixture(params=sorted(known_detectors()))
-def detector(request, tokenizer) -> Detector:
-    needs_tokenizer = request.param in ("greenlist", "synthid_text")
-    built = build_detector(request.param, {"tokenizer": tokenizer} if needs_tokenizer else {})
+def _with_torch(folder: Path) -> dict[str, str]:
+    """UniversalFakeDetect on a miniature of its encoder."""
+    pytest.importorskip("open_clip", reason="open_clip is not installed (extra clip)")
+    place, _ = miniature(folder)
+    head = write_head(folder / "fc.pth", [0.5] * 16, 0.1)
+    return {"model": f"local-dir:{place}", "head": str(head), "precision": "fp32"}
+
+
+# What stands in for weights that tests do without.
+_MINIATURES = {"clip_probe": write_probe, "universal_fake_detect": _with_torch}
+_NEEDS_TORCH = {"universal_fake_detect"}
+_NAMES = [
+    pytest.param(name, marks=pytest.mark.torch if name in _NEEDS_TORCH else ())
+    for name in sorted(known_detectors())
+]
+
+
+@pytest.fixture(scope="module", params=_NAMES)
+def detector(request, tokenizer, tmp_path_factory) -> Detector:
+    options = {}
+    if request.param in ("greenlist", "synthid_text"):
+        options = {"tokenizer": tokenizer}
+    elif request.param in _MINIATURES:
+        options = _MINIATURES[request.param](tmp_path_factory.mktemp(request.param))
+    built = build_detector(request.param, options)
     why = built.why_unavailable()
     if why is not None:
         pytest.skip(why)
