@@ -103,12 +103,22 @@ def detector_identities(detectors: Iterable[Detector]) -> dict[str, str]:
     """What each detector's scores depend on, as a digest: scores of one identity compare.
 
     A calibration is bound to the identities of its detectors, not to a plan: the same detector in
-    another plan, at another tier or beside others, gives the same scores.
+    another plan, at another tier or beside others, gives the same scores. An option that
+    `fingerprint()` gives too, under the same name, is the place of a file: what counts is the
+    content that the fingerprint tells, and not where it lies.
 
     Returns:
         name to SHA-256, 64 hexadecimal digits, of name, version, options and `fingerprint()`.
     """
-    return {detector.name: _digest(_described(detector)) for detector in detectors}
+    identities = {}
+    for detector in detectors:
+        content = _described(detector)
+        replaced = detector.fingerprint().keys()
+        content["options"] = {
+            name: value for name, value in content["options"].items() if name not in replaced
+        }
+        identities[detector.name] = _digest(content)
+    return identities
 
 
 def _described(detector: Detector) -> dict[str, Any]:
