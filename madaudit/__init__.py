@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from madaudit.commands.calibrate import calibrate as calibrate
     from madaudit.commands.demo import demo as demo
     from madaudit.commands.detectability import detectability as detectability
     from madaudit.commands.detectors import list_detectors as list_detectors
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _TWINS = {
+    "calibrate": "madaudit.commands.calibrate",
     "demo": "madaudit.commands.demo",
     "detectability": "madaudit.commands.detectability",
     "doctor": "madaudit.commands.doctor",

@@ -10,6 +10,7 @@ from madaudit import __version__
 
 # Verb to the line that --help shows for it; loading the commands to ask them would be slow.
 _VERBS = {
+    "calibrate": "Calibrate graded detectors on samples whose label is known.",
     "demo": "Make demonstration shards and run everything on them.",
     "detectability": "Measure what share of image watermarks survives resizing, JPEG and crops.",
     "detectors": "List the detectors: what each needs, and what it was verified on.",

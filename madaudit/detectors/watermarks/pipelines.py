@@ -40,6 +40,24 @@ def resized(image: Pixels, *, short_px: int) -> Pixels:
 
 def img2dataset(image: Pixels) -> Pixels:
     """img2dataset's defaults: the long side to 256 px, a white border to a square, JPEG 95."""
+    return jpeg(bordered(image), quality=95)
+
+
+def kept_ratio(image: Pixels, *, most_px: int) -> Pixels:
+    """The long side brought down to `most_px`, smaller images left as they are.
+
+    DataComp's download_upstream.py: img2dataset with resize_mode "keep_ratio_largest" and
+    resize_only_if_bigger.
+    """
+    height, width = image.shape[:2]
+    factor = most_px / max(height, width)
+    if factor >= 1:
+        return image
+    return _resize(image, max(1, round(width * factor)), max(1, round(height * factor)))
+
+
+def bordered(image: Pixels) -> Pixels:
+    """img2dataset's resize_mode "border" at its default of 256 px, before it is written."""
     height, width = image.shape[:2]
     factor = _IMG2DATASET_PX / max(height, width)
     inner = _resize(image, max(1, round(width * factor)), max(1, round(height * factor)))
@@ -47,7 +65,7 @@ def img2dataset(image: Pixels) -> Pixels:
     top = (_IMG2DATASET_PX - inner.shape[0]) // 2
     left = (_IMG2DATASET_PX - inner.shape[1]) // 2
     square[top : top + inner.shape[0], left : left + inner.shape[1]] = inner
-    return jpeg(square, quality=95)
+    return square
 
 
 def cropped(image: Pixels, *, keep: float) -> Pixels:
