@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from madaudit.commands.shell import EXIT_INCOMPLETE, common_options, guarded, print_json
 from madaudit.errors import RequestError, StoreError
 from madaudit.reports.wording import visible
+from madaudit.scanning.embedding_files import ENCODER_PATH, copy_embeddings
 from madaudit.scanning.resume import write_manifest
 from madaudit.scanning.store import (
     Store,
@@ -115,6 +116,8 @@ def merge(stores: Sequence[str], output: str) -> Merged:
         part.renamed(shard) for part in parts for shard in part.survey.manifest["shards"]
     )
     write_manifest(target, _manifest(parts, chosen, list(names)))
+    if parts[0].survey.manifest["plan"].get("keep_embeddings"):
+        _copy_file(parts[0].store, ENCODER_PATH, target, ENCODER_PATH)
     for name, source in chosen.items():
         _copy_shard(source, target, name)
     unfinished = [name for name in names if name not in chosen]
@@ -224,6 +227,8 @@ def _copy_shard(source: _Source, target: Store, name: str) -> None:
         _copy_renamed(part.store, shard, target, name)
     _copy_file(part.store, sketch_path(shard), target, sketch_path(name))
     _copy_file(part.store, thumbnails_path(shard), target, thumbnails_path(name), is_optional=True)
+    if part.survey.manifest["plan"].get("keep_embeddings"):
+        copy_embeddings(part.store, shard, target, name)
     target.write_json(marker_path(name), marker)
 
 

@@ -78,6 +78,7 @@ def scan(
     thumbnails: Thumbnails = "blurred",
     digest: str = "headers",
     format: str = "auto",
+    keep_embeddings: bool = False,
     quiet: bool = True,
 ) -> ScanResult:
     """Scan a data set into a store; what is done already is not done again.
@@ -104,6 +105,7 @@ def scan(
         thumbnails: "none", "blurred" or "clear".
         digest: "headers" or "full": what identifies a shard's content.
         format: one of `madaudit.shards.locate.FORMATS`; "auto" tells by names and columns.
+        keep_embeddings: keep the features of the detectors' encoder in the store's `embeddings/`.
         quiet: no progress on stderr.
 
     Raises:
@@ -114,7 +116,16 @@ def scan(
     request = ScanRequest(
         located=locate([inputs] if isinstance(inputs, str) else list(inputs), format),
         plan=build_plan(
-            detectors, options, tier, sample, seed, max_pixels, image_timeout, thumbnails, digest
+            detectors,
+            options,
+            tier,
+            sample,
+            seed,
+            max_pixels,
+            image_timeout,
+            thumbnails,
+            digest,
+            keep_embeddings,
         ),
         store=Store(output.rstrip("/")),
         given=[inputs] if isinstance(inputs, str) else list(inputs),
@@ -129,6 +140,8 @@ def _run(
     request: ScanRequest, engine: str | None, workers: int | None, *, is_quiet: bool
 ) -> ScanResult:
     from madaudit.commands.progress import ScanProgress
+    from madaudit.scanning.embedding_files import ENCODER_PATH, about, space_to_keep
+    from madaudit.scanning.encoding import spaces_of
     from madaudit.scanning.engines import build_engine
     from madaudit.scanning.engines.pool import default_workers
     from madaudit.scanning.resume import find_pending, write_manifest
@@ -144,6 +157,9 @@ def _run(
     runner = build_engine(engine, workers=n_workers)
     # Last, since a wrong request must leave the store as it was.
     write_manifest(request.store, request.manifest())
+    if request.plan.keep_embeddings:
+        spaces = spaces_of(request.plan.build_detectors())
+        request.store.write_json(ENCODER_PATH, about(space_to_keep(spaces)))
     request.store.sweep()
     for shard in pending.stale:
         request.store.forget(shard)
@@ -283,6 +299,11 @@ def _result(
     show_default=True,
     help="What the inputs are; auto tells by names and columns.",
 )
+@click.option(
+    "--keep-embeddings",
+    is_flag=True,
+    help="Keep the features of the detectors' encoder in STORE/embeddings.",
+)
 @common_options
 @guarded
 def command(
@@ -304,6 +325,7 @@ def command(
     thumbnails: Thumbnails,
     digest: str,
     format: str,
+    keep_embeddings: bool,
     as_json: bool,
     quiet: bool,
     verbose: bool,
@@ -335,6 +357,7 @@ def command(
         image_timeout,
         thumbnails,
         digest,
+        keep_embeddings,
     )
     request = ScanRequest(
         locate(inputs, format),

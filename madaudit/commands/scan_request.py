@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from madaudit.detectors import default_detectors
 from madaudit.detectors.base import Tier
 from madaudit.errors import OptionError
+from madaudit.scanning.embedding_files import space_to_keep
+from madaudit.scanning.encoding import spaces_of
 from madaudit.scanning.plan import SCHEMA_VERSION, Plan, Thumbnails, detector_identities
 from madaudit.scanning.tasks import ShardTask, own_part, plan_tasks
 from madaudit.shards.locate import Located
@@ -94,6 +96,7 @@ def build_plan(
     image_timeout: float,
     thumbnails: Thumbnails,
     digest: Any,
+    keep_embeddings: bool,
 ) -> Plan:
     """The plan, with its detectors checked to be able to run here.
 
@@ -117,8 +120,11 @@ def build_plan(
         seed,
         thumbnails,
         digest,
+        keep_embeddings,
     )
-    plan.build_detectors()
+    built = plan.build_detectors()
+    if keep_embeddings:
+        space_to_keep(spaces_of(built))
     return plan
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from madaudit.commands.shell import EXIT_INCOMPLETE, common_options, guarded, print_json
 from madaudit.errors import MadauditError, StoreError
 from madaudit.reports.wording import visible
+from madaudit.scanning.embedding_files import read_embeddings
 from madaudit.scanning.shard_scan import full_digest
 from madaudit.scanning.store import Store
 from madaudit.shards import load_reader
@@ -76,6 +77,7 @@ def _check(store: Store, shard: str, fingerprint: str, *, walks_input: bool) -> 
         yield "scanned by another plan than the manifest's; run the scan again"
         return
     yield from _check_rows(store, shard, marker)
+    yield from _check_embeddings(store, shard, marker)
     if walks_input:
         yield from _check_input(shard, marker)
 
@@ -100,6 +102,20 @@ def _check_rows(store: Store, shard: str, marker: dict[str, Any]) -> Iterator[st
         yield "rows are not in order, or one stands twice"
     if dict(status) != marker["status"]:
         yield f"statuses are {dict(status)}, the marker says {marker['status']}"
+
+
+def _check_embeddings(store: Store, shard: str, marker: dict[str, Any]) -> Iterator[str]:
+    """Kept embeddings against the marker: their number, and whether they can be read."""
+    if "embedded" not in marker:
+        return
+    try:
+        found = read_embeddings(store, shard)
+    except StoreError as error:
+        yield str(error)
+        return
+    n_found = 0 if found is None else len(found.ordinals)
+    if n_found != marker["embedded"]:
+        yield f"{n_found} embeddings, the marker says {marker['embedded']}"
 
 
 def _check_input(shard: str, marker: dict[str, Any]) -> Iterator[str]:

@@ -247,7 +247,7 @@ def _open_tower(model: str, weights: str, path: str, arithmetic: str) -> _Tower:
             f"cannot use {path} as weights of {model}: open_clip says {str(error)[:300]!r}; give "
             f"the model that the file belongs to"
         ) from error
-    tower = whole.visual.eval()
+    tower = whole.visual.train(False)
     if arithmetic == "bf16":
         tower = tower.to(torch.bfloat16)
     side = tower.image_size

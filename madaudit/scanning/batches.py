@@ -8,9 +8,12 @@ from typing import NamedTuple
 
 from madaudit.detectors.base import Batch, Look, Raster
 from madaudit.detectors.provenance.containers import Container, parse
+from madaudit.encoders.base import Features
+from madaudit.encoders.space import FeatureSpace
 from madaudit.limits import BATCH_BYTES, BATCH_ROWS, BATCH_SAMPLES
 from madaudit.scanning.decode import Decoded, decode
 from madaudit.scanning.duplicate_keys import DuplicateKeys, duplicate_keys
+from madaudit.scanning.encoding import NO_ENCODING, NOTHING_STARTED, Encoding, Started
 from madaudit.scanning.plan import Plan
 from madaudit.scanning.tasks import ShardTask
 from madaudit.scanning.watch import ImageTimeout, Watch
@@ -25,6 +28,7 @@ class Verdict(NamedTuple):
     container: Container | None
     decoded: Decoded | None = None
     keys: DuplicateKeys | None = None
+    features: Started = NOTHING_STARTED
 
 
 #: Of a sample of a data set that holds no images.
@@ -48,9 +52,21 @@ class Prepared(NamedTuple):
 
 
 def prepare_batches(
-    samples: Iterator[Sample], plan: Plan, task: ShardTask, watch: Watch
+    samples: Iterator[Sample],
+    plan: Plan,
+    task: ShardTask,
+    watch: Watch,
+    ahead: Encoding = NO_ENCODING,
 ) -> Iterator[Prepared]:
-    """Batches of samples in order, broken ones included with their status."""
+    """Batches of samples in order, broken ones included with their status.
+
+    Args:
+        samples: of one shard.
+        plan: the options.
+        task: the shard's.
+        watch: the clock over each image.
+        ahead: begins to encode each image as soon as it is decoded.
+    """
     doomed = {ordinal: (status, reason) for ordinal, status, reason in task.doomed}
     looks: list[Look] = []
     verdicts: list[Verdict] = []
@@ -65,6 +81,8 @@ def prepare_batches(
             verdict = WITHOUT_IMAGE
         else:
             verdict = _examine(sample, plan, watch)
+            if ahead.spaces:
+                verdict = _with_features(verdict, ahead)
             raster = verdict.decoded and verdict.decoded.raster
             n_bytes += sample.size + (raster.size_bytes if raster else 0)
             left -= _IMAGE_ROOM
@@ -73,10 +91,10 @@ def prepare_batches(
         verdicts.append(verdict)
         left -= 1
         if left <= 0 or n_bytes >= BATCH_BYTES:
-            yield _prepared(looks, verdicts, doomed)
+            yield _prepared(looks, verdicts, doomed, ahead)
             looks, verdicts, left, n_bytes = [], [], room, 0
     if looks:
-        yield _prepared(looks, verdicts, doomed)
+        yield _prepared(looks, verdicts, doomed, ahead)
 
 
 def _n_chars(sample: Sample) -> int:
@@ -86,14 +104,28 @@ def _n_chars(sample: Sample) -> int:
 
 
 def _prepared(
-    looks: list[Look], verdicts: list[Verdict], doomed: dict[int, tuple[Status, str]]
+    looks: list[Look],
+    verdicts: list[Verdict],
+    doomed: dict[int, tuple[Status, str]],
+    ahead: Encoding,
 ) -> Prepared:
     def raster(index: int) -> Raster | None:
         decoded = verdicts[index].decoded
         return None if decoded is None else decoded.raster
 
+    def features(index: int, space: FeatureSpace) -> Features | None:
+        started = verdicts[index].features.get(space.key)
+        return None if started is None else started.result()
+
     places = [place for place, look in enumerate(looks) if look.sample.ordinal in doomed]
-    return Prepared(Batch(looks, raster), verdicts, frozenset(places))
+    batch = Batch(looks, raster, features if ahead.spaces else None)
+    return Prepared(batch, verdicts, frozenset(places))
+
+
+def _with_features(verdict: Verdict, ahead: Encoding) -> Verdict:
+    """A verdict whose image is being encoded, if it has pixels."""
+    raster = verdict.decoded and verdict.decoded.raster
+    return verdict if raster is None else verdict._replace(features=ahead.start(raster.rgb))
 
 
 def _examine(sample: Sample, plan: Plan, watch: Watch) -> Verdict:

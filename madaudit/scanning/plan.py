@@ -36,6 +36,7 @@ class Plan:
         seed: of the draw.
         thumbnails: whether hits' thumbnails are kept, and whether blurred.
         digest: "headers" identifies a shard by the headers walked, "full" by all its bytes.
+        keep_embeddings: whether features of the detectors' encoder are kept in the store.
     """
 
     detectors: tuple[str, ...]
@@ -47,6 +48,7 @@ class Plan:
     seed: int = 0
     thumbnails: Thumbnails = "blurred"
     digest: Literal["headers", "full"] = "headers"
+    keep_embeddings: bool = False
 
     def __post_init__(self) -> None:
         _require("tier", self.tier, TIERS)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from madaudit.detectors.base import Batch
 from madaudit.scanning.batches import prepare_batches
+from madaudit.scanning.encoding import encoding
 from madaudit.scanning.plan import Plan
 from madaudit.scanning.rows import RowBuffer
 from madaudit.scanning.shard_scan import detect_all
@@ -40,8 +41,8 @@ def probe(plan: Plan, task: ShardTask) -> Probe:
     rows = RowBuffer(task.shard.name, detectors)
     began = time.monotonic()
     n_samples = position = 0
-    with load_reader(task.shard.reader).open(task.shard) as source:
-        for prepared in prepare_batches(source.samples(), plan, task, watch):
+    with encoding(detectors) as ahead, load_reader(task.shard.reader).open(task.shard) as source:
+        for prepared in prepare_batches(source.samples(), plan, task, watch, ahead):
             batch: Batch = prepared.batch
             rows.add(prepared, {d.name: detect_all(d, batch, watch) for d in detectors}, 1.0)
             n_samples += len(batch)

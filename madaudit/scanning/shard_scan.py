@@ -22,6 +22,8 @@ from madaudit.detectors.base import Batch
 from madaudit.errors import MadauditError, MalformedError, ShardError
 from madaudit.limits import WINDOW_BYTES
 from madaudit.scanning.batches import WITHOUT_IMAGE, Prepared, bug_in_words, prepare_batches
+from madaudit.scanning.embedding_files import EmbeddingBuffer, keeping
+from madaudit.scanning.encoding import Encoding, encoding, one_ahead
 from madaudit.scanning.plan import Plan
 from madaudit.scanning.rows import ROW_GROUP, RowBuffer
 from madaudit.scanning.sketches import ShardSketch
@@ -100,6 +102,8 @@ class _Work:
     watch: Watch
     rows: RowBuffer
     sketch: ShardSketch
+    ahead: Encoding
+    embeddings: EmbeddingBuffer | None
     candidates: Candidates = field(default_factory=Candidates)
     n_errors: int = 0
     n_imageless: int = 0
@@ -118,14 +122,16 @@ def scan_shard(job: Job, task: ShardTask, watch: Watch) -> ShardSummary:
     shard, store = task.shard, job.store
     store.forget(shard.name)
     rows = RowBuffer(shard.name, job.detectors)
-    work = _Work(job, task, watch, rows, ShardSketch(job.detectors))
     try:
         maps = job.maps and not task.is_unmappable
         with (
+            encoding(job.detectors) as ahead,
+            keeping(job.plan, shard.name, ahead) as embeddings,
             watch.armed(),
             _collecting_rarely(),
             load_reader(shard.reader).open(shard, maps=maps) as source,
         ):
+            work = _Work(job, task, watch, rows, ShardSketch(job.detectors), ahead, embeddings)
             n_samples, identity = _scan_open(source, work)
             problems = tuple(source.problems + _count_problem(source, n_samples))
             ignored = source.n_ignored
@@ -142,6 +148,8 @@ def scan_shard(job: Job, task: ShardTask, watch: Watch) -> ShardSummary:
         store.remove(quarantine_path(shard.name))
     content = _marker(job, shard, summary, identity)
     content |= {"ignored_files": ignored, "imageless": work.n_imageless}
+    if embeddings is not None:
+        content["embedded"] = len(embeddings)
     store.write_json(marker_path(shard.name), content)
     return summary
 
@@ -195,7 +203,8 @@ def _scan_open(source: OpenShard, work: _Work) -> tuple[int, str]:
         ) as writer,
     ):
         samples = source.samples(wanted)
-        for prepared in prepare_batches(samples, plan, work.task, work.watch):
+        batches = prepare_batches(samples, plan, work.task, work.watch, work.ahead)
+        for prepared in one_ahead(batches) if work.ahead.spaces else batches:
             _add_batch(work, prepared, weight)
             if len(work.rows) >= ROW_GROUP:
                 _flush(work, writer)
@@ -206,13 +215,20 @@ def _scan_open(source: OpenShard, work: _Work) -> tuple[int, str]:
     with store.create(sketch_path(shard.name)) as file:
         file.write(buffer.getvalue())
     _write_thumbnails(source, work)
+    if work.embeddings is not None:
+        work.embeddings.write(store)
     digest = source.header_digest() if plan.digest == "headers" else full_digest(shard)
     return work.rows.n_rows if n_samples is None else n_samples, digest
 
 
 def _add_batch(work: _Work, prepared: Prepared, weight: float) -> None:
     """Evidence of all detectors for one batch."""
-    evidence = {d.name: _evidence(d, prepared, work.watch) for d in work.job.detectors}
+    # Those that need features come last: the others run while these are made.
+    ordered = sorted(work.job.detectors, key=lambda detector: detector.space() is not None)
+    found = {d.name: _evidence(d, prepared, work.watch) for d in ordered}
+    evidence = {d.name: found[d.name] for d in work.job.detectors}
+    if work.embeddings is not None:
+        work.embeddings.add(prepared)
     work.rows.add(prepared, evidence, weight)
     n_imageless = prepared.verdicts.count(WITHOUT_IMAGE)
     work.n_imageless += n_imageless

@@ -1,7 +1,8 @@
 """clip-retrieval's embeddings: `img_emb/img_emb_N.npy` and `metadata/metadata_N.parquet`.
 
 Row i of the array belongs to row i of the table. The array is mapped where the process may die of
-a failing file, else read a stretch at a time; it is never unpickled.
+a failing file, else read a stretch at a time; it is never unpickled. `encoder.json` beside the two
+folders, as `scan --keep-embeddings` writes it, names the feature space; clip-retrieval has none.
 """
 
 from __future__ import annotations
@@ -15,10 +16,16 @@ from typing import Any, BinaryIO, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 import pyarrow as pa
 
 from madaudit.errors import ShardError
-from madaudit.limits import MAX_EMBEDDING_DIMENSIONS, MAX_NPY_HEADER_BYTES, MAX_ROW_COUNT_DIGITS
+from madaudit.limits import (
+    MAX_EMBEDDING_DIMENSIONS,
+    MAX_JSON_BYTES,
+    MAX_NPY_HEADER_BYTES,
+    MAX_ROW_COUNT_DIGITS,
+)
 from madaudit.shards import files
 from madaudit.shards.base import OpenShard, Problem, Reader
 from madaudit.shards.cells import keys, positional_key, sidecars
@@ -26,6 +33,8 @@ from madaudit.shards.columns import Layout, layout_of_embeddings
 from madaudit.shards.tables import UNREADABLE, Table, in_words, open_table
 from madaudit.types import NO_SIDECAR, Sample, Shard, Sidecar
 
+#: Says which encoder and crops the arrays of a folder are of.
+ENCODER_FILE = "encoder.json"
 # Vectors read at once; 1024 of ViT-L/14 in half precision are 1.5 MB.
 _ROWS_AT_ONCE = 1024
 
@@ -40,7 +49,8 @@ class EmbeddingsReader(Reader):
     version: ClassVar[int] = 1
 
     def open(self, shard: Shard, *, maps: bool = False) -> OpenShard:
-        array, *table = shard.paths
+        array, *beside = shard.paths
+        table = [path for path in beside if path != ENCODER_FILE]
         uri = files.join(shard.uri, array)
         try:
             file = files.open_binary(uri)
@@ -53,6 +63,8 @@ class EmbeddingsReader(Reader):
             raise ShardError(f"cannot open {shard.name}: {in_words(error)}", offset=0) from error
         source = OpenEmbeddings(shard, file, header, maps=maps and files.is_local(uri))
         source.join(files.join(shard.uri, table[0]) if table else None)
+        if ENCODER_FILE in beside:
+            source.name_space(files.join(shard.uri, ENCODER_FILE))
         return source
 
 
@@ -142,6 +154,7 @@ class OpenEmbeddings(OpenShard):
                 shape=(header.n_held, header.n_dimensions),
             )
         self._table: Table | None = None
+        self._space: str | None = None
         self._layout: Layout | None = None
         self._n_described = 0
         if header.n_held < header.n_rows:
@@ -173,6 +186,24 @@ class OpenEmbeddings(OpenShard):
                 )
             )
 
+    def name_space(self, uri: str) -> None:
+        """Read of which feature space the array says it is."""
+        try:
+            content = orjson.loads(files.read_bytes(uri, most_bytes=MAX_JSON_BYTES) or b"")
+            space, n_dimensions = content["space"], content["dimension"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            self.problems.append(Problem(f"{ENCODER_FILE} cannot be read: {in_words(error)}"))
+            return
+        if not isinstance(space, str) or n_dimensions != self._header.n_dimensions:
+            self.problems.append(
+                Problem(
+                    f"{ENCODER_FILE} speaks of {n_dimensions!r:.20} dimensions, the array has "
+                    f"{self._header.n_dimensions}: it is not used"
+                )
+            )
+            return
+        self._space = space
+
     def samples(self, wanted: Container[int] | None = None) -> Iterator[Sample]:
         n_samples = max(self.count(), 1)
         try:
@@ -183,7 +214,7 @@ class OpenEmbeddings(OpenShard):
                     ordinal = block.first + place
                     if wanted is None or ordinal in wanted:
                         vector = vectors[place] if place < len(vectors) else None
-                        yield _sample(ordinal, key, side, vector)
+                        yield _sample(ordinal, key, side, vector, self._space)
                 self.position_bytes = self._shard.size_bytes * end // n_samples
         except UNREADABLE as error:
             self.problems.append(Problem(f"reading stopped: {in_words(error)}"))
@@ -200,6 +231,8 @@ class OpenEmbeddings(OpenShard):
         digest = hashlib.sha256(self._header.raw)
         if self._table is not None:
             digest.update(self._table.digest().encode())
+        if self._space is not None:
+            digest.update(self._space.encode())
         return digest.hexdigest()
 
     def close(self) -> None:
@@ -251,8 +284,10 @@ def _nameless(first: int, end: int) -> Iterator[_Block]:
         yield _Block(start, [*map(positional_key, ordinals)], [NO_SIDECAR] * len(ordinals))
 
 
-def _sample(ordinal: int, key: str, side: Sidecar, vector: Vectors | None) -> Sample:
+def _sample(
+    ordinal: int, key: str, side: Sidecar, vector: Vectors | None, space: str | None
+) -> Sample:
     if vector is None:
         why = "the array ends before this row of the metadata"
         return Sample(ordinal, key, sidecar=side, status="truncated", error=why)
-    return Sample(ordinal, key, sidecar=side, embedding=vector)
+    return Sample(ordinal, key, sidecar=side, embedding=vector, space=space)

@@ -20,6 +20,7 @@ from madaudit import registry
 from madaudit.errors import InputError, OptionError
 from madaudit.limits import FILES_PER_VIRTUAL_SHARD
 from madaudit.shards import files
+from madaudit.shards.embeddings import ENCODER_FILE
 from madaudit.shards.entries import Entries, drop_sidecars, numbered_folders
 from madaudit.shards.files import FileInfo
 from madaudit.types import Shard
@@ -258,13 +259,17 @@ def _table_shards(part: Entries, root: str, format: str) -> Iterator[Shard]:  # 
 
 
 def _embedding_shard(info: FileInfo, root: str) -> Shard:
-    """An array of embeddings with the table beside it, one virtual shard of two files."""
+    """An array of embeddings with what stands beside it, one virtual shard of up to three files.
+
+    The table describes its rows; encoder.json, where there is one, says what all arrays are of.
+    """
     top, _, name = info.uri.rpartition("/img_emb/")
     number = name.removeprefix("img_emb_").removesuffix(".npy")
     chunk = [(f"img_emb/{name}", info)]
-    table = files.current_version(f"{top}/metadata/metadata_{number}.parquet")
-    if table is not None:
-        chunk.append((f"metadata/metadata_{number}.parquet", table))
+    for path in (f"metadata/metadata_{number}.parquet", ENCODER_FILE):
+        beside = files.current_version(f"{top}/{path}")
+        if beside is not None:
+            chunk.append((path, beside))
     return _virtual(_relative(info.uri, root), top, "embeddings", chunk)
 
 
