@@ -8,9 +8,8 @@ folder and is taken up again after an interruption.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 import click
 
@@ -21,18 +20,12 @@ from madaudit.commands.calibration_request import (
 )
 from madaudit.commands.scan_request import parse_options, split_names
 from madaudit.commands.shell import EXIT_INCOMPLETE, common_options, guarded, print_json
-from madaudit.errors import InputError
+from madaudit.errors import InputError, OptionError
 from madaudit.limits import DEFAULT_MAX_PIXELS
-from madaudit.reports.wording import count, plural, visible
 from madaudit.shards import files
 
 if TYPE_CHECKING:
-    from madaudit.commands.known_rows import StoredSource
     from madaudit.estimation.calibration import Calibration
-    from madaudit.estimation.known_samples import KnownSamples
-    from madaudit.scanning.plan import Plan
-
-_STORES, _PROCESSED = "stores", "processed"
 
 
 @dataclass(frozen=True)
@@ -44,12 +37,14 @@ class Calibrated:
         calibration: what.
         broken: source to samples that could not be read, by status.
         problems: what is wrong with shards of known samples: source, shard, message.
+        probe: path of the probe that was trained, None where none was.
     """
 
     folder: str
     calibration: Calibration
     broken: dict[str, dict[str, int]]
     problems: tuple[dict[str, Any], ...] = ()
+    probe: str | None = None
 
     @property
     def is_complete(self) -> bool:
@@ -60,6 +55,7 @@ class Calibrated:
         told = dict(made.performance)
         return {
             "calibration": self.folder,
+            "probe": self.probe,
             "fingerprint": made.fingerprint,
             "pipeline": made.pipeline,
             "tier": made.tier,
@@ -78,19 +74,6 @@ class Calibrated:
         }
 
 
-@dataclass(frozen=True)
-class _Work:
-    """What scanning the known samples needs at hand."""
-
-    folder: str
-    plan: Plan
-    graded: tuple[str, ...]
-    pipeline: str
-    engine: str | None
-    workers: int | None
-    is_quiet: bool
-
-
 def calibrate(
     output: str,
     *,
@@ -100,6 +83,7 @@ def calibrate(
     detectors: Sequence[str] | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
     like: str | None = None,
+    train_probe: bool = False,
     licences: Mapping[str, str] | None = None,
     fpr: Sequence[float] = (),
     seed: int = 0,
@@ -120,6 +104,8 @@ def calibrate(
         detectors: graded ones; default: all that can run here without an option.
         options: detector to its options.
         like: a store whose plan is taken over, so that the calibration fits it.
+        train_probe: fit `clip_probe` on the known samples; the probe is written beside the
+            calibration, and a data set is then scanned with clip_probe.probe=DIR/probe.json.
         licences: source to the licence of its samples, for provenance.
         fpr: false-alarm rates to tell the detected share at, besides .05 and .01.
         seed: of the halves.
@@ -134,6 +120,8 @@ def calibrate(
     """
     from madaudit.commands.calibration_files import write_calibration
     from madaudit.commands.calibration_pipelines import require_pipeline
+    from madaudit.commands.known_scans import KnownScans, fit
+    from madaudit.commands.probe_training import PROBE_FILE
     from madaudit.estimation.discrimination import USUAL_FPR
 
     require_pipeline(pipeline)
@@ -142,11 +130,16 @@ def calibrate(
         [synthetic] if isinstance(synthetic, str) else synthetic,
     )
     _require_licences(licences or {}, given)
-    plan, graded = build_calibration_plan(detectors, options, like, max_pixels=max_pixels)
-    work = _Work(output.rstrip("/"), plan, graded, pipeline, engine, workers, quiet)
-    stored = {one: _scan(work, one) for one in given}
+    folder = output.rstrip("/")
+    if train_probe:
+        detectors, options = _to_train(folder, detectors, options, like)
+    plan, graded = build_calibration_plan(
+        detectors, options, like, max_pixels=max_pixels, keep_embeddings=train_probe
+    )
+    work = KnownScans(folder, plan, graded, pipeline, engine, workers, quiet, train_probe)
+    stored = {one: work.scan(one) for one in given}
     rates = tuple(dict.fromkeys((*USUAL_FPR, *fpr)))
-    made = _fit(work, stored, licences or {}, rates=rates, seed=seed, level=level)
+    made = fit(work, stored, licences or {}, rates=rates, seed=seed, level=level)
     write_calibration(made, work.folder)
     problems = [
         {"source": one.source.name, **problem}
@@ -155,8 +148,34 @@ def calibrate(
     ]
     broken = {one.source.name: source.broken for one, (source, _) in stored.items()}
     return Calibrated(
-        work.folder, made, {name: one for name, one in broken.items() if one}, tuple(problems)
+        work.folder,
+        made,
+        {name: one for name, one in broken.items() if one},
+        tuple(problems),
+        files.join(work.folder, PROBE_FILE) if train_probe else None,
     )
+
+
+def _to_train(
+    folder: str,
+    detectors: Sequence[str] | None,
+    options: Mapping[str, Mapping[str, Any]] | None,
+    like: str | None,
+) -> tuple[Sequence[str], Mapping[str, Mapping[str, Any]]]:
+    """Detectors and options of a scan that keeps what a probe is trained on."""
+    from madaudit.commands.probe_training import TRAINED, untrained_options
+
+    names = tuple(detectors or (TRAINED,))
+    if like is not None:
+        raise OptionError(
+            "cannot train a probe --like a store, whose scores another probe gave; leave one out, "
+            "and scan the data set with the new probe"
+        )
+    if TRAINED not in names:
+        raise OptionError(
+            f"cannot train a probe without its detector; add {TRAINED} to --detectors"
+        )
+    return names, untrained_options(folder, options)
 
 
 def _require_licences(licences: Mapping[str, str], given: Sequence[GivenSource]) -> None:
@@ -166,141 +185,6 @@ def _require_licences(licences: Mapping[str, str], given: Sequence[GivenSource])
             raise InputError(
                 f"cannot note a licence of {name!r}: no such source (known: {', '.join(names)})"
             )
-
-
-def _scan(work: _Work, given: GivenSource) -> tuple[StoredSource, list[dict[str, Any]]]:
-    """One source scanned into its own store; its rows, and what is wrong with its shards."""
-    from madaudit.commands.known_rows import read_source
-    from madaudit.commands.scan import scan
-    from madaudit.scanning.store import Store
-
-    inputs, left_out, problems = _after_pipeline(work, given)
-    url = files.join(work.folder, f"{_STORES}/{work.pipeline}/{given.folder}")
-    plan = work.plan
-    result = scan(
-        inputs,
-        url,
-        detectors=plan.detectors,
-        options=plan.options,
-        tier=plan.tier,
-        engine=work.engine,
-        workers=work.workers,
-        max_pixels=plan.max_pixels,
-        image_timeout=plan.image_timeout_s,
-        thumbnails="none",
-        quiet=work.is_quiet,
-    )
-    if result.interrupted:
-        raise KeyboardInterrupt
-    source = read_source(Store(url), work.graded)
-    broken = {**source.broken}
-    for status, n in left_out.items():
-        broken[status] = broken.get(status, 0) + n
-    return replace(source, broken=broken), [*problems, *result.problems]
-
-
-def _after_pipeline(
-    work: _Work, given: GivenSource
-) -> tuple[list[str], dict[str, int], list[dict[str, Any]]]:
-    """What to scan of a source: as it lies there, or written again by the pipeline."""
-    from collections import Counter
-
-    from madaudit.commands.calibration_pipelines import NONE, processed, write_processed
-    from madaudit.scanning.store import Store
-    from madaudit.shards.locate import locate
-
-    if work.pipeline == NONE:
-        return list(given.places), {}, []
-    store = Store(files.join(work.folder, f"{_PROCESSED}/{work.pipeline}/{given.folder}"))
-    left_out: Counter[str] = Counter()
-    problems = []
-    wanted = []
-    for shard in locate(given.places).shards:
-        path = f"{quote(shard.name, safe=' ')}.tar"
-        write_processed(shard, work.pipeline, store, path, work.plan.max_pixels)
-        told = processed(store, path) or {}
-        left_out.update(told.get("left_out", {}))
-        problems += [
-            {"shard": shard.name, "message": message, "offset": None}
-            for message in told.get("problems", [])
-        ]
-        wanted.append(files.join(store.url, path))
-    return wanted, dict(left_out), problems
-
-
-def _fit(
-    work: _Work,
-    stored: Mapping[GivenSource, tuple[StoredSource, list[dict[str, Any]]]],
-    licences: Mapping[str, str],
-    *,
-    rates: Sequence[float],
-    seed: int,
-    level: float,
-) -> Calibration:
-    from madaudit.commands.known_rows import join_sources
-    from madaudit.estimation.calibration_fit import Request, fit_calibration
-    from madaudit.estimation.known_samples import split_halves
-    from madaudit.scanning.plan import detector_identities
-
-    sources = {given.source: source for given, (source, _) in stored.items()}
-    known: KnownSamples = join_sources(work.graded, sources)
-    halves = split_halves(known, seed)
-    identities = detector_identities(work.plan.build_detectors())
-    request = Request(
-        identities={name: identities[name] for name in work.graded},
-        tier=work.plan.tier,
-        pipeline=work.pipeline,
-        fpr=rates,
-        level=level,
-        sources=_provenance(known, halves, list(sources.values()), licences),
-    )
-    return fit_calibration(known, halves, request)
-
-
-def _provenance(
-    known: KnownSamples, halves: Any, stored: Sequence[StoredSource], licences: Mapping[str, str]
-) -> Any:
-    from madaudit.estimation.known_samples import describe_sources
-
-    notes = [
-        "; ".join(f"{n} {status}" for status, n in sorted(one.broken.items())) for one in stored
-    ]
-    named = [licences.get(source.name, "not stated") for source in known.sources]
-    return describe_sources(known, halves, named, notes)
-
-
-def _print(result: Calibrated) -> None:
-    made = result.calibration
-    n_real, n_synthetic = made.real_counts.n, made.synthetic_counts.n
-    click.echo(
-        f"{plural(len(made.real), 'real source')} ({count(n_real)} counted), "
-        f"{plural(len(made.synthetic), 'generator')} ({count(n_synthetic)} counted), after "
-        f"pipeline {made.pipeline}"
-    )
-    for name in (*made.detectors, "combination"):
-        told = made.performance[name]
-        click.echo(f"  {name}: AUC {_interval(told['auc'])}")
-        for fpr, found in told["tpr"].items():
-            if found:
-                click.echo(f"    detected at a false-alarm rate of {fpr}: {_interval(found)}")
-    if made.least_detected is not None:
-        click.echo(
-            f"  least detected of a generator left out: {made.least_detected:.2f} "
-            f"(of {made.n_generators})"
-        )
-    for name, statuses in result.broken.items():
-        said = ", ".join(f"{count(n)} {status}" for status, n in statuses.items())
-        click.echo(visible(f"  {name}: not read: {said}"))
-    for problem in result.problems[:10]:
-        text = f"{problem['source']}: {problem['shard']}: {problem['message']}"
-        click.echo(click.style(visible(f"  {text}"), fg="yellow"), err=True)
-    click.echo(visible(f"next: madaudit estimate STORE --calibration {result.folder}"))
-
-
-def _interval(found: Mapping[str, Any] | None) -> str:
-    if found is None:
-        return "not measured"
-    return f"{found['point']:.3f} ({found['low']:.3f} to {found['high']:.3f})"
 
 
 @click.command("calibrate", no_args_is_help=True)
@@ -331,6 +215,7 @@ def _interval(found: Mapping[str, Any] | None) -> str:
     help="An option of a detector; may be repeated.",
 )
 @click.option("--like", metavar="STORE", help="Take this store's detectors and options.")
+@click.option("--train-probe", is_flag=True, help="Fit clip_probe on the known samples.")
 @click.option(
     "--licence",
     "licence_pairs",
@@ -356,6 +241,7 @@ def command(
     detectors: str | None,
     option_pairs: tuple[str, ...],
     like: str | None,
+    train_probe: bool,
     licence_pairs: tuple[str, ...],
     fpr: tuple[float, ...],
     seed: int,
@@ -382,6 +268,7 @@ def command(
         detectors=split_names(detectors),
         options=parse_options(option_pairs),
         like=like,
+        train_probe=train_probe,
         licences=dict(_pair(text) for text in licence_pairs),
         fpr=fpr,
         seed=seed,
@@ -394,7 +281,9 @@ def command(
     if as_json:
         print_json(result.to_dict())
     elif not quiet:
-        _print(result)
+        from madaudit.commands.calibrate_summary import print_summary
+
+        print_summary(result)
     return 0 if result.is_complete else EXIT_INCOMPLETE
 
 

@@ -78,6 +78,7 @@ def build_calibration_plan(
     like: str | None,
     *,
     max_pixels: int,
+    keep_embeddings: bool = False,
 ) -> tuple[Plan, tuple[str, ...]]:
     """The plan that known samples are scanned by, and its graded detectors.
 
@@ -86,6 +87,7 @@ def build_calibration_plan(
         options: detector to its options.
         like: a store whose plan, options included, is taken over.
         max_pixels: larger images are not decoded.
+        keep_embeddings: keep the features that a probe is to be trained on.
 
     Raises:
         OptionError: a detector that is not graded, or none.
@@ -110,7 +112,14 @@ def build_calibration_plan(
             )
     tier = max(("pixels", *(one.tier for one in built)), key=TIERS.index)
     marks = [name for name in default_detectors(tier) if name not in names]
-    plan = Plan((*marks, *names), dict(options or {}), tier, max_pixels, thumbnails="none")
+    plan = Plan(
+        (*marks, *names),
+        dict(options or {}),
+        tier,
+        max_pixels,
+        thumbnails="none",
+        keep_embeddings=keep_embeddings,
+    )
     plan.build_detectors()
     return plan, names
 
