@@ -66,6 +66,8 @@ DEFAULT_MAX_PIXELS = 178_956_970
 DEFAULT_IMAGE_TIMEOUT_S = 10.0
 # Embeddings of one shard held in memory, beyond which they wait on disk: 65,536 of ViT-B, float16.
 KEPT_EMBEDDINGS_BYTES = 1 << 26
+# Reasons told apart of why a detector could not score samples of one shard; ours have five.
+MAX_REASONS = 20
 # Web captions and URLs beyond this are not read by anyone; a hostile one can be of any length.
 MAX_COLUMN_CHARS = 4096
 # Deaths of a worker on one shard with nothing to blame before the shard is given up.

@@ -36,6 +36,8 @@ class ScanResult:
         seconds: wall time of this run.
         interrupted: whether it was stopped before its end.
         stale: shards scanned again since plan or input had changed.
+        unscored: graded detector to the reasons why samples could not be scored, with numbers.
+        problems: what is wrong with shards.
     """
 
     samples: int
@@ -47,6 +49,7 @@ class ScanResult:
     seconds: float
     interrupted: bool = False
     stale: int = 0
+    unscored: dict[str, dict[str, int]] = field(default_factory=dict)
     problems: list[dict[str, Any]] = field(default_factory=list)
 
     @property
@@ -206,6 +209,8 @@ def _result(
     interrupted: bool,
 ) -> ScanResult:
     """Totals over all finished shards of the store."""
+    from madaudit.scanning.reasons import summed
+
     survey = store.survey()
     status: Counter[str] = Counter()
     states: dict[str, Counter[str]] = {name: Counter() for name in survey.detectors}
@@ -234,6 +239,7 @@ def _result(
         seconds=seconds,
         interrupted=interrupted,
         stale=n_stale,
+        unscored=summed(marker.get("unscored", {}) for marker in survey.markers),
         problems=survey.problems(),
     )
 

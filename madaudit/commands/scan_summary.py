@@ -28,6 +28,11 @@ def print_summary(result: ScanResult, output: str) -> None:
         click.echo(
             f"  {name:{width}}  " + "".join(f"{count(states[state]):>14}" for state in STATES)
         )
+    for name, reasons in result.unscored.items():
+        scored = "" if result.detectors[name]["present"] else f"{name} scored not one sample; "
+        for says, n in list(reasons.items())[:3]:
+            click.echo(visible(f"  {scored}{name}, {count(n)} samples: {says}"))
+            scored = ""
     for problem in result.problems[:10]:
         place = "" if problem["offset"] is None else f" at byte {problem['offset']}"
         text = f"  quarantined {problem['shard']}{place}: {problem['message']}"

@@ -25,6 +25,7 @@ from madaudit.scanning.batches import WITHOUT_IMAGE, Prepared, bug_in_words, pre
 from madaudit.scanning.embedding_files import EmbeddingBuffer, keeping
 from madaudit.scanning.encoding import Encoding, encoding, one_ahead
 from madaudit.scanning.plan import Plan
+from madaudit.scanning.reasons import ReasonCounts
 from madaudit.scanning.rows import ROW_GROUP, RowBuffer
 from madaudit.scanning.sketches import ShardSketch
 from madaudit.scanning.store import (
@@ -104,6 +105,7 @@ class _Work:
     sketch: ShardSketch
     ahead: Encoding
     embeddings: EmbeddingBuffer | None
+    reasons: ReasonCounts
     candidates: Candidates = field(default_factory=Candidates)
     n_errors: int = 0
     n_imageless: int = 0
@@ -131,7 +133,8 @@ def scan_shard(job: Job, task: ShardTask, watch: Watch) -> ShardSummary:
             _collecting_rarely(),
             load_reader(shard.reader).open(shard, maps=maps) as source,
         ):
-            work = _Work(job, task, watch, rows, ShardSketch(job.detectors), ahead, embeddings)
+            sketch, reasons = ShardSketch(job.detectors), ReasonCounts(job.detectors)
+            work = _Work(job, task, watch, rows, sketch, ahead, embeddings, reasons)
             n_samples, identity = _scan_open(source, work)
             problems = tuple(source.problems + _count_problem(source, n_samples))
             ignored = source.n_ignored
@@ -148,6 +151,7 @@ def scan_shard(job: Job, task: ShardTask, watch: Watch) -> ShardSummary:
         store.remove(quarantine_path(shard.name))
     content = _marker(job, shard, summary, identity)
     content |= {"ignored_files": ignored, "imageless": work.n_imageless}
+    content["unscored"] = work.reasons.to_dict()
     if embeddings is not None:
         content["embedded"] = len(embeddings)
     store.write_json(marker_path(shard.name), content)
@@ -227,6 +231,7 @@ def _add_batch(work: _Work, prepared: Prepared, weight: float) -> None:
     ordered = sorted(work.job.detectors, key=lambda detector: detector.space() is not None)
     found = {d.name: _evidence(d, prepared, work.watch) for d in ordered}
     evidence = {d.name: found[d.name] for d in work.job.detectors}
+    work.reasons.add(evidence)
     if work.embeddings is not None:
         work.embeddings.add(prepared)
     work.rows.add(prepared, evidence, weight)

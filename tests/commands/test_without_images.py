@@ -10,6 +10,7 @@ import pytest
 import madaudit
 from tests.commands.invoking import invoke, scan_serially
 from tests.commands.store_building import photo, write_shard
+from tests.detectors.probes.probe_building import write_probe
 from tests.shards.table_building import (
     document_lines,
     metadata_columns,
@@ -95,3 +96,17 @@ def test_a_format_is_part_of_the_command_that_the_report_gives(tmp_path: Path) -
     assert refused.code == 2
     assert "say which with --format" in refused.err
     assert "--format documents" in twin
+
+
+def test_a_scan_says_why_a_graded_detector_scored_nothing(tmp_path):
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed (extra onnx)")
+    (tmp_path / "texts.jsonl").write_text('{"text": "one"}\n{"text": "two"}\n')
+    options = [f"--option=clip_probe.{k}={v}" for k, v in write_probe(tmp_path).items()]
+    asked = ["--detectors", "clip_probe", "--tier", "model", *options]
+    run = invoke("scan", str(tmp_path / "texts.jsonl"), "-o", str(tmp_path / "store"), *asked)
+    assert "clip_probe scored not one sample" in run.out
+    assert "2 samples: cannot be scored: a text has no pixels" in run.out
+    again = invoke(
+        "scan", str(tmp_path / "texts.jsonl"), "-o", str(tmp_path / "store"), *asked, "--json"
+    )
+    assert again.json["unscored"] == {"clip_probe": {"cannot be scored: a text has no pixels": 2}}

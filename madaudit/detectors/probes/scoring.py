@@ -86,11 +86,9 @@ class ProbeDetector(Detector):
             return MISSING
         features = batch.features(index, space)
         if features is None:
-            height, width = pixels.shape[:2]
-            side = space.encoder.side_px
             return _unobservable(
-                f"{width} × {height} pixels hold no square of {side}, and none is enlarged or "
-                f"padded to one"
+                f"its short side is below the {space.encoder.side_px} px that the encoder needs, "
+                f"and no image is enlarged or padded"
             )
         return _scored(probe.scores(features)[0], f"{space.encoder.name} features")
 

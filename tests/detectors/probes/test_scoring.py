@@ -54,7 +54,7 @@ def test_the_score_is_that_of_the_centre_squares_features(options):
 def test_an_image_without_room_for_a_square_is_unobservable(options):
     evidence = _scored(options, np.zeros((7, 400, 3), np.uint8))
     assert evidence.state == "unobservable"
-    assert "400 × 7 pixels hold no square of 8" in evidence.detail.says
+    assert "its short side is below the 8 px" in evidence.detail.says
 
 
 @pytest.mark.parametrize(
