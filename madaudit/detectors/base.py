@@ -221,9 +221,12 @@ class Detector(ABC):
         verified: what it was checked on, "unverified: …" where it could not be.
         looks_at: where its evidence stands; whether a sample's marks could have been seen is
             judged by its file's metadata, or by the text of a document.
+        idle_options: options that change no score (threads), or whose content `fingerprint` tells
+            under another name; they are no part of its identity.
     """
 
     looks_at: ClassVar[LooksAt] = "pixels"
+    idle_options: ClassVar[tuple[str, ...]] = ()
     name: ClassVar[str]
     version: ClassVar[int]
     kind: ClassVar[Kind]

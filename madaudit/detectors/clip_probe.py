@@ -37,6 +37,7 @@ class ClipProbe(ProbeDetector):
     version: ClassVar[int] = 1
     kind: ClassVar[Kind] = "graded"
     tier: ClassVar[Tier] = "model"
+    idle_options: ClassVar[tuple[str, ...]] = ("weights", "model", "threads")
     verified: ClassVar[str] = "see docs/models/clip_probe.md"
     weights_source: ClassVar[str] = (
         "clip_encoder.int8.onnx, which `madaudit weights fetch clip-vit-b16-int8` gets"

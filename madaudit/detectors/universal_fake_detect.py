@@ -44,6 +44,7 @@ class UniversalFakeDetect(ProbeDetector):
     version: ClassVar[int] = 1
     kind: ClassVar[Kind] = "graded"
     tier: ClassVar[Tier] = "model"
+    idle_options: ClassVar[tuple[str, ...]] = ("head", "weights", "model", "precision", "threads")
     verified: ClassVar[str] = (
         "unverified: the published head's arithmetic was checked on given features, but no CLIP "
         "ViT-L/14 was at hand to score an image end to end"

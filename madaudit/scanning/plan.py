@@ -115,7 +115,7 @@ def detector_identities(detectors: Iterable[Detector]) -> dict[str, str]:
     identities = {}
     for detector in detectors:
         content = _described(detector)
-        replaced = detector.fingerprint().keys()
+        replaced = {*detector.fingerprint(), *detector.idle_options}
         content["options"] = {
             name: value for name, value in content["options"].items() if name not in replaced
         }

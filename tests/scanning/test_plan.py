@@ -71,6 +71,14 @@ def test_weights_in_another_place_do_not_change_the_identity(
     assert _identity(here, "constant") == _identity(there, "constant")
 
 
+def test_an_option_without_effect_does_not_change_the_identity(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Constant, "idle_options", ("score",))
+    here, there = (Plan(("constant",), {"constant": {"score": score}}) for score in (1.0, 2.0))
+    assert _identity(here, "constant") == _identity(there, "constant")
+
+
 def test_an_unknown_detector_is_refused_with_a_suggestion() -> None:
     with pytest.raises(OptionError, match="did you mean 'a1111'"):
         Plan(("a111",)).build_detectors()
