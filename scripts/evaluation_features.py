@@ -25,6 +25,8 @@ VARIANTS = (
     "shrunk",
     "shrunk-img2dataset-1",
     "shrunk-img2dataset-2",
+    "reconstructed",
+    "reconstructed-img2dataset-1",
     "raw",
 )
 
