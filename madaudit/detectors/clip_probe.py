@@ -38,7 +38,10 @@ class ClipProbe(ProbeDetector):
     kind: ClassVar[Kind] = "graded"
     tier: ClassVar[Tier] = "model"
     idle_options: ClassVar[tuple[str, ...]] = ("weights", "model", "threads")
-    verified: ClassVar[str] = "see docs/models/clip_probe.md"
+    verified: ClassVar[str] = (
+        "verified on 12 generators and 7 collections of photos, each left out of the fit in turn: "
+        "mean AUC 0.875, reduced photos against whole ones 0.42–0.55 (docs/models/clip_probe.md)"
+    )
     weights_source: ClassVar[str] = (
         "clip_encoder.int8.onnx, which `madaudit weights fetch clip-vit-b16-int8` gets"
     )
