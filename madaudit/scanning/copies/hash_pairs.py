@@ -1,8 +1,8 @@
 """All pairs of perceptual hashes that differ in few bits, mirrored copies included, none missed.
 
-Cut the bits into m blocks. Two hashes that differ in at most r bits agree in m − r blocks, whichever
-those are, so sorting by every choice of m − r blocks brings each such pair together once at least
-(Manku et al. 2007, "Detecting near-duplicates for web crawling", WWW, §3). m is chosen by the
+Cut the bits into m blocks. Two hashes that differ in at most r bits agree in m − r blocks,
+whichever those are, so sorting by every choice of m − r blocks brings each such pair together
+once at least (Manku et al. 2007, "Detecting near-duplicates for web crawling", WWW, §3). m is chosen by the
 number of hashes: more blocks, longer keys, more sorts, fewer pairs to look at. Where many hashes
 agree in a key, as those of pictures with little structure do, the bits outside it are searched in
 the same way.
@@ -10,15 +10,15 @@ the same way.
 A mirrored picture needs no key of its own. Its DCT coefficients of odd horizontal frequency change
 their sign, so its hash is the picture's with these bits flipped, but for the few coefficients
 between the median and minus the median (docs/duplicates.md has how many). Before each sort every
-hash is turned to the side on which a bit of the key that mirroring flips is 0: both sides of a pair
-that agrees in the key then lie next to each other.
+hash is turned to the side on which a bit of the key that mirroring flips is 0: both sides of a
+pair that agrees in the key then lie next to each other.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -37,8 +37,10 @@ MAX_RADIUS = 15
 _N_BITS = 64
 # Hashes of one key that are compared with one another at once; more are searched by further keys.
 _LONG_RUN = 512
-# Keys sorted, or pairs compared, at once: 32 MB of each.
-_AT_ONCE = 1 << 22
+# Keys, or pairs, compared at once: they stay in the processor's cache.
+_AT_ONCE = 1 << 17
+# Where fewer than one in so many has a neighbour of its key left, only these are looked at.
+_DENSE = 8
 # Of one comparison beside one hash of one sort, measured.
 _COST_OF_SORT = 12.0
 _MOST_BLOCKS = 20
@@ -173,16 +175,20 @@ def _pairs_of_table(words: Hashes, table: _Table, radius: int) -> Iterator[Pairs
     keyed = _keys(words, table) << index_bits
     keyed |= np.arange(len(words), dtype=np.uint64)
     keyed.sort()
-    for start, end in _long_runs(keyed, index_bits):
+    runs = _long_runs(keyed, index_bits)
+    for start, end in runs:
         members = _indices(keyed[start:end], index_bits)
         # The whole key agrees, so what differs lies outside it.
         outside, n_bits = _gather(words[members], table.rest)
         for pairs in _pairs(outside, n_bits, radius, 0):
             yield _ordered(members[pairs.first], members[pairs.second], pairs.distance)
-        keyed[start:end] = np.iinfo(np.uint64).max
+    if runs:
+        keyed = np.delete(keyed, np.concatenate([np.arange(*run) for run in runs]))
     for start in range(0, len(keyed), _AT_ONCE):
         # Runs are shorter than this by now, so no pair reaches further.
-        yield from _neighbours(keyed[start : start + _AT_ONCE + _LONG_RUN], words, index_bits, radius)
+        yield from _neighbours(
+            keyed[start : start + _AT_ONCE + _LONG_RUN], words, index_bits, radius
+        )
 
 
 def _neighbours(
@@ -191,15 +197,22 @@ def _neighbours(
     """Close pairs whose first member is one of the first `_AT_ONCE` of a stretch."""
     keys = keyed >> index_bits
     indices = _indices(keyed, index_bits)
-    places = np.flatnonzero(keys[:-1] == keys[1:])
-    places = places[(places < _AT_ONCE) & (keyed[places] != np.iinfo(np.uint64).max)]
+    in_order = words[indices]
     offset = 1
+    # Neighbours of other keys are compared as well: faster than to pick out those that are not.
+    # Close ones among them are dropped later, since they differ in the key.
+    while np.count_nonzero(keys[:-offset] == keys[offset:]) > len(keys) // _DENSE:
+        distance = distances(in_order[:-offset], in_order[offset:])[:_AT_ONCE]
+        close = np.flatnonzero(distance <= radius)
+        if len(close):
+            yield _ordered(indices[close], indices[close + offset], distance[close])
+        offset += 1
+    places = np.flatnonzero((keys[:-offset] == keys[offset:])[:_AT_ONCE])
     while len(places):
-        first, second = indices[places], indices[places + offset]
-        distance = distances(words[first], words[second])
-        is_close = distance <= radius
-        if is_close.any():
-            yield _ordered(first[is_close], second[is_close], distance[is_close])
+        distance = distances(in_order[places], in_order[places + offset])
+        close = places[distance <= radius]
+        if len(close):
+            yield _ordered(indices[close], indices[close + offset], distance[distance <= radius])
         offset += 1
         places = places[places + offset < len(keys)]
         places = places[keys[places] == keys[places + offset]]
@@ -252,7 +265,7 @@ def _indices(keyed: Hashes, index_bits: np.uint64) -> Indices:
 def _differing_blocks(differing: Hashes, edges: list[int]) -> Indices:
     """For each word of differing bits, the blocks that hold any, as bits."""
     blocks = np.zeros(len(differing), dtype=np.int64)
-    for block, (low, high) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for block, (low, high) in enumerate(pairwise(edges)):
         mask = np.uint64(((1 << (high - low)) - 1) << low)
         blocks |= ((differing & mask) != 0).astype(np.int64) << block
     return blocks
