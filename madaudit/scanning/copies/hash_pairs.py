@@ -1,11 +1,11 @@
 """All pairs of perceptual hashes that differ in few bits, mirrored copies included, none missed.
 
 Cut the bits into m blocks. Two hashes that differ in at most r bits agree in m − r blocks,
-whichever those are, so sorting by every choice of m − r blocks brings each such pair together
-once at least (Manku et al. 2007, "Detecting near-duplicates for web crawling", WWW, §3). m is chosen by the
-number of hashes: more blocks, longer keys, more sorts, fewer pairs to look at. Where many hashes
-agree in a key, as those of pictures with little structure do, the bits outside it are searched in
-the same way.
+whichever those are, so sorting by every choice of m − r blocks brings each such pair together once
+at least (Manku et al. 2007, "Detecting near-duplicates for web crawling", WWW, §3). m is chosen by
+the number of hashes: more blocks, longer keys, more sorts, fewer pairs to look at. Where many
+hashes agree in a key, as those of pictures with little structure do, the bits outside it are
+searched in the same way.
 
 A mirrored picture needs no key of its own. Its DCT coefficients of odd horizontal frequency change
 their sign, so its hash is the picture's with these bits flipped, but for the few coefficients
