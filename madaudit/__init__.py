@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from madaudit.commands.detectability import detectability as detectability
     from madaudit.commands.detectors import list_detectors as list_detectors
     from madaudit.commands.doctor import doctor as doctor
+    from madaudit.commands.duplicates import duplicates as duplicates
     from madaudit.commands.estimate import estimate as estimate
     from madaudit.commands.explain import explain as explain
     from madaudit.commands.merge import merge as merge
@@ -32,6 +33,7 @@ _TWINS = {
     "demo": "madaudit.commands.demo",
     "detectability": "madaudit.commands.detectability",
     "doctor": "madaudit.commands.doctor",
+    "duplicates": "madaudit.commands.duplicates",
     "estimate": "madaudit.commands.estimate",
     "explain": "madaudit.commands.explain",
     "list_detectors": "madaudit.commands.detectors",

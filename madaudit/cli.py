@@ -15,6 +15,7 @@ _VERBS = {
     "detectability": "Measure what share of image watermarks survives resizing, JPEG and crops.",
     "detectors": "List the detectors: what each needs, and what it was verified on.",
     "doctor": "Say what is installed, what is missing, and what that means.",
+    "duplicates": "Find copies of one another among the samples of a store.",
     "estimate": "Estimate the effective real fraction p from a store.",
     "explain": "Show every row of a key, with its evidence in words.",
     "merge": "Make one store of several that were scanned with the same options.",

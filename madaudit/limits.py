@@ -165,3 +165,9 @@ MAX_CALIBRATION_BYTES = 1 << 24
 MAX_STRATA = 100_000
 # Domains counted at once; beyond it the ones without a mark are counted together.
 MAX_DOMAINS = 200_000
+
+# ---- copies and banks of known images
+
+# Pairs of close hashes held at once: 1 GB. A data set of blank pages has billions; the radius is
+# then lowered.
+MAX_COPY_PAIRS = 1 << 27

@@ -33,7 +33,7 @@ Bits = npt.NDArray[np.uint8]
 #: Bits of `perceptual_hash` that mirroring flips: those of odd horizontal frequency.
 MIRRORED = 0x5555_5555_5555_5555
 #: Beyond this two orientations of a pair could both be close, and random pairs are.
-MAX_RADIUS = 15
+FARTHEST = 15
 _N_BITS = 64
 # Hashes of one key that are compared with one another at once; more are searched by further keys.
 _LONG_RUN = 512
@@ -43,7 +43,7 @@ _AT_ONCE = 1 << 17
 _DENSE = 8
 # Of one comparison beside one hash of one sort, measured.
 _COST_OF_SORT = 12.0
-_MOST_BLOCKS = 20
+_UP_TO_BLOCKS = 20
 
 
 class Pairs(NamedTuple):
@@ -88,8 +88,8 @@ def pairs_within(hashes: Hashes, radius: int, *, mirrored: bool = True) -> Itera
     Raises:
         OptionError: the radius is out of its range.
     """
-    if not 0 <= radius <= MAX_RADIUS:
-        raise OptionError(f"the radius is {radius} bits; allowed: 0 to {MAX_RADIUS}")
+    if not 0 <= radius <= FARTHEST:
+        raise OptionError(f"the radius is {radius} bits; allowed: 0 to {FARTHEST}")
     flips = MIRRORED if mirrored else 0
     yield from _pairs(np.ascontiguousarray(hashes, dtype=np.uint64), _N_BITS, radius, flips)
 
@@ -122,7 +122,7 @@ def _choose_blocks(n: int, n_bits: int, radius: int) -> int | None:
     """The number of blocks that costs least, None where comparing all pairs does."""
     index_bits = max(n - 1, 1).bit_length()
     best, least = None, n * (n - 1) / 2
-    for n_blocks in range(radius + 1, min(_MOST_BLOCKS, n_bits) + 1):
+    for n_blocks in range(radius + 1, min(_UP_TO_BLOCKS, n_bits) + 1):
         width = n_bits * (n_blocks - radius) // n_blocks
         # A key and an index share a word. Less than two bits would hold none that is mirrored.
         if width < 2 or width + n_blocks > _N_BITS - index_bits:

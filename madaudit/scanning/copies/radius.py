@@ -17,7 +17,7 @@ from madaudit.scanning.copies.hash_pairs import MIRRORED, Hashes, distances
 #: The largest radius used unless one is asked for: crops of a twentieth of the area.
 WIDEST = 8
 #: Strangers within the radius that one hash may have on average.
-MOST_STRANGERS = 0.05
+STRANGERS_ALLOWED = 0.05
 _N_PAIRS = 1 << 22
 # Distances between which the factor is measured: copies are closer, and beyond 20 bits the
 # distribution bends.
@@ -57,9 +57,11 @@ def measure_strangers(
     """
     if len(hashes) < 2:
         return None
-    first = rng.integers(0, len(hashes), _N_PAIRS)
+    # No more draws than make each pair of a few come four times.
+    n_pairs = min(_N_PAIRS, 2 * len(hashes) * (len(hashes) - 1))
+    first = rng.integers(0, len(hashes), n_pairs)
     # Another one than the first, each with the same probability.
-    second = (first + rng.integers(1, len(hashes), _N_PAIRS)) % len(hashes)
+    second = (first + rng.integers(1, len(hashes), n_pairs)) % len(hashes)
     distance = distances(hashes[first], hashes[second])
     if mirrored:
         turned = distances(hashes[first], hashes[second] ^ np.uint64(MIRRORED))
@@ -67,7 +69,7 @@ def measure_strangers(
     counts = np.cumsum(np.bincount(distance, minlength=65))
     # What is nearer than the widest radius may be copies.
     counts -= counts[WIDEST]
-    n_others = _N_PAIRS - int((distance <= WIDEST).sum())
+    n_others = n_pairs - int((distance <= WIDEST).sum())
     for near, far in ((_NEAR, _FAR), (_FAR, _FARTHEST)):
         if counts[near] >= _ENOUGH and counts[far] > counts[near]:
             factor = (counts[near] / counts[far]) ** (1 / (far - near))
@@ -85,6 +87,6 @@ def choose_radius(n: int, strangers: Strangers | None) -> int:
     if strangers is None:
         return WIDEST
     for radius in range(WIDEST, 0, -1):
-        if n * strangers.share_within(radius) <= MOST_STRANGERS:
+        if n * strangers.share_within(radius) <= STRANGERS_ALLOWED:
             return radius
     return 0

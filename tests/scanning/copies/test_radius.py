@@ -6,7 +6,7 @@ import numpy as np
 
 from madaudit.scanning.copies.hash_pairs import pairs_within
 from madaudit.scanning.copies.radius import (
-    MOST_STRANGERS,
+    STRANGERS_ALLOWED,
     WIDEST,
     Strangers,
     choose_radius,
@@ -60,4 +60,4 @@ def test_more_hashes_get_a_narrower_radius_down_to_equal_hashes():
     radii = [choose_radius(n, strangers) for n in (10, 1_000, 20_000, 100_000, 10**9)]
     assert radii == sorted(radii, reverse=True)
     assert (radii[0], radii[-1]) == (WIDEST, 0)
-    assert 1_000 * strangers.share_within(radii[1]) <= MOST_STRANGERS
+    assert 1_000 * strangers.share_within(radii[1]) <= STRANGERS_ALLOWED
