@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from madaudit.commands.bank import bank as bank
     from madaudit.commands.calibrate import calibrate as calibrate
     from madaudit.commands.demo import demo as demo
     from madaudit.commands.detectability import detectability as detectability
@@ -30,6 +31,7 @@ __version__ = "0.1.0"
 
 _TWINS = {
     "calibrate": "madaudit.commands.calibrate",
+    "bank": "madaudit.commands.bank",
     "demo": "madaudit.commands.demo",
     "detectability": "madaudit.commands.detectability",
     "doctor": "madaudit.commands.doctor",

@@ -171,3 +171,5 @@ MAX_DOMAINS = 200_000
 # Pairs of close hashes held at once: 1 GB. A data set of blank pages has billions; the radius is
 # then lowered.
 MAX_COPY_PAIRS = 1 << 27
+# A bank's description has a line a source; a thousand sources have 100 KB.
+MAX_BANK_JSON_BYTES = 1 << 24

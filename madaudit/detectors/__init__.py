@@ -40,6 +40,7 @@ DETECTORS: dict[str, str] = {
     "invokeai": f"{_MARKS}.invokeai:InvokeAI",
     "iptc": f"{_MARKS}.iptc:IPTC",
     "midjourney": f"{_MARKS}.midjourney:Midjourney",
+    "neighbours": "madaudit.detectors.neighbours:Neighbours",
     "novelai": f"{_MARKS}.novelai:NovelAI",
     "optout_training": f"{_MARKS}.optout:OptOut",
     "rivagan": "madaudit.detectors.watermarks.rivagan:RivaGan",

@@ -6,6 +6,7 @@ believed), so only centroids and the vectors' cells are kept, as plain arrays.
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,13 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from madaudit.errors import MissingExtraError
-
-try:
-    import faiss
-except ImportError as error:
-    raise MissingExtraError(
-        "search a million vectors or more", package="faiss-cpu", extra="index"
-    ) from error
 
 Vectors = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
@@ -50,6 +44,7 @@ class Inverted:
         Args:
             units: float32 (n, d), rows of length 1.
         """
+        faiss = _faiss()
         n, d = units.shape
         n_cells = max(int(n**0.5), 1)
         rng = np.random.default_rng(_SEED)
@@ -64,6 +59,7 @@ class Inverted:
     @classmethod
     def build(cls, units: Vectors, centroids: Vectors, cells: Indices) -> Inverted:
         """The index of vectors whose cells are known."""
+        faiss = _faiss()
         quantizer = faiss.IndexFlatIP(units.shape[1])
         quantizer.add(np.ascontiguousarray(centroids))
         index = faiss.IndexIVFFlat(
@@ -77,18 +73,32 @@ class Inverted:
 
     def nearest(self, queries: Vectors, k: int, *, n_probes: int) -> Indices:
         """The k vectors of largest product with each query, int64 (q, k); −1 where fewer are."""
-        parameters = faiss.SearchParametersIVF(nprobe=n_probes)
+        parameters = _faiss().SearchParametersIVF(nprobe=n_probes)
         _, found = self.index.search(np.ascontiguousarray(queries), k, params=parameters)
         return np.asarray(found, dtype=np.int64)
 
     def within(self, queries: Vectors, least: float, *, n_probes: int) -> tuple[Indices, Indices]:
         """Query and vector of each pair with a product above `least`."""
-        parameters = faiss.SearchParametersIVF(nprobe=n_probes)
+        parameters = _faiss().SearchParametersIVF(nprobe=n_probes)
         limits, _, found = self.index.range_search(
             np.ascontiguousarray(queries), least, params=parameters
         )
         counts = np.diff(np.asarray(limits)).astype(np.int64)
         return np.repeat(np.arange(len(queries)), counts), np.asarray(found, dtype=np.int64)
+
+
+def _faiss() -> Any:
+    """The package, imported when first used.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    try:
+        return importlib.import_module("faiss")
+    except ImportError as error:
+        raise MissingExtraError(
+            "search a million vectors or more", package="faiss-cpu", extra="index"
+        ) from error
 
 
 def _assign(units: Vectors, centroids: Vectors) -> Indices:

@@ -32,6 +32,7 @@ from tests.detectors.image_building import (
 )
 from tests.detectors.probes.probe_building import write_head, write_probe
 from tests.detectors.watermarks.text.marked_building import small_gpt2
+from tests.encoders.bank_building import small_bank
 from tests.encoders.clip_building import miniature
 
 _NO_IMAGES = (b"", b"<html>not found</html>", b"\0" * 400)
@@ -65,7 +66,11 @@ def _with_torch(folder: Path) -> dict[str, str]:
 
 
 # What stands in for weights that tests do without.
-_MINIATURES = {"clip_probe": write_probe, "universal_fake_detect": _with_torch}
+_MINIATURES = {
+    "clip_probe": write_probe,
+    "neighbours": small_bank,
+    "universal_fake_detect": _with_torch,
+}
 _NEEDS_TORCH = {"universal_fake_detect"}
 _NAMES = [
     pytest.param(name, marks=pytest.mark.torch if name in _NEEDS_TORCH else ())
