@@ -3,6 +3,7 @@
     python scripts/bench_neighbours.py hashes [--n 1000000] [--radius 4]
     python scripts/bench_neighbours.py lists [--n 1000000] [--dimension 512]
     python scripts/bench_neighbours.py pairs [--n 20000]
+    python scripts/bench_neighbours.py strangers
 
 hashes: random hashes with a copy for one in a hundred, up to `radius` bits away and every other
 one mirrored: seconds, peak memory, and whether every planted pair was found.
@@ -10,6 +11,8 @@ lists: vectors in groups, each spread in 16 directions of its own, since feature
 building, seconds a query, and the recall of the 10 nearest by the number of cells looked at, for
 vectors of the bank (left out themselves) and for new ones.
 pairs: all pairs of features of a similarity of .95, by the bound and by all products.
+strangers: how many pairs of the pictures of ../shared/data are within so many bits, mirrored ones
+included; hardly any of them are copies.
 """
 
 from __future__ import annotations
@@ -127,9 +130,37 @@ def bench_pairs(n: int) -> None:
           f"(twice each pair); {n_found} and {n_true // 2} pairs")  # fmt: skip
 
 
+def bench_strangers() -> None:
+    import csv
+
+    from PIL import Image
+
+    from madaudit.scanning.duplicate_keys import perceptual_hash
+
+    data = ROOT.parent / "shared" / "data"
+    found = []
+    with open(data / "MANIFEST.csv", encoding="utf-8", newline="") as file:
+        paths = [row["path"] for row in csv.DictReader(file)]
+    for path in paths:
+        if path.startswith(("real/", "synthetic/")):
+            try:
+                found.append(perceptual_hash(np.asarray(Image.open(data / path).convert("RGB"))))
+            except OSError:
+                continue
+    hashes = np.array(found, dtype=np.uint64)
+    differing = hashes[:, None] ^ hashes[None]
+    near = np.bitwise_count(differing)
+    turned = np.bitwise_count(differing ^ np.uint64(MIRRORED))
+    distance = np.minimum(near, turned)[np.triu_indices(len(hashes), 1)]
+    print(f"{len(hashes)} pictures, {len(distance)} pairs")
+    for radius in range(0, 25, 2):
+        n_within = int((distance <= radius).sum())
+        print(f"within {radius:2} bits: {n_within} pairs, {n_within / len(distance):.2g}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("what", choices=("hashes", "lists", "pairs"))
+    parser.add_argument("what", choices=("hashes", "lists", "pairs", "strangers"))
     parser.add_argument("--n", type=int)
     parser.add_argument("--radius", type=int, default=4)
     parser.add_argument("--dimension", type=int, default=512)
@@ -138,6 +169,8 @@ def main() -> None:
         bench_hashes(chosen.n or 1_000_000, chosen.radius)
     elif chosen.what == "lists":
         bench_lists(chosen.n or 1_000_000, chosen.dimension)
+    elif chosen.what == "strangers":
+        bench_strangers()
     else:
         bench_pairs(chosen.n or 20_000)
 

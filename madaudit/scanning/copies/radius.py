@@ -18,11 +18,13 @@ from madaudit.scanning.copies.hash_pairs import MIRRORED, Hashes, distances
 WIDEST = 8
 #: Strangers within the radius that one hash may have on average.
 STRANGERS_ALLOWED = 0.05
-_N_PAIRS = 1 << 22
-# Distances between which the factor is measured: copies are closer, and beyond 20 bits the
-# distribution bends.
-_NEAR, _FAR = 12, 16
-_FARTHEST = 20
+_N_PAIRS = 1 << 21
+# Distances between which the factor is measured, the nearest first. Among few hashes heavily
+# cropped copies, at 8 to 16 bits, outnumber strangers as near, so there the factor is taken from
+# farther ones; it is larger there, so the share carried on is rather too high than too low.
+_WINDOWS = ((12, 16), (16, 20))
+_WINDOWS_OF_FEW = ((20, 24),)
+_FEW = 10_000
 # Pairs to have seen at a distance for its share to be used.
 _ENOUGH = 10
 
@@ -67,10 +69,10 @@ def measure_strangers(
         turned = distances(hashes[first], hashes[second] ^ np.uint64(MIRRORED))
         distance = np.minimum(distance, turned)
     counts = np.cumsum(np.bincount(distance, minlength=65))
-    # What is nearer than the widest radius may be copies.
+    # What is nearer than the widest radius is copies rather than strangers.
     counts -= counts[WIDEST]
     n_others = n_pairs - int((distance <= WIDEST).sum())
-    for near, far in ((_NEAR, _FAR), (_FAR, _FARTHEST)):
+    for near, far in _WINDOWS if len(hashes) >= _FEW else _WINDOWS_OF_FEW:
         if counts[near] >= _ENOUGH and counts[far] > counts[near]:
             factor = (counts[near] / counts[far]) ** (1 / (far - near))
             return Strangers(float(counts[near]) / n_others, near, float(factor))
