@@ -134,6 +134,7 @@ def bench_strangers() -> None:
     import csv
 
     from PIL import Image
+    from scipy.special import betainc
 
     from madaudit.scanning.duplicate_keys import perceptual_hash
 
@@ -153,9 +154,16 @@ def bench_strangers() -> None:
     turned = np.bitwise_count(differing ^ np.uint64(MIRRORED))
     distance = np.minimum(near, turned)[np.triu_indices(len(hashes), 1)]
     print(f"{len(hashes)} pictures, {len(distance)} pairs")
+    both = np.concatenate([part[np.triu_indices(len(hashes), 1)] for part in (near, turned)])
+    # Daugman 2003, "The importance of being random", eq. 3: bits that are as good as independent.
+    freedom = 0.25 * 64**2 / both.astype(float).var()
     for radius in range(0, 25, 2):
         n_within = int((distance <= radius).sum())
-        print(f"within {radius:2} bits: {n_within} pairs, {n_within / len(distance):.2g}")
+        fitted = 2 * betainc(freedom * (1 - radius / 64), freedom * radius / 64 + 1, 0.5)
+        print(
+            f"within {radius:2} bits: {n_within} pairs, {n_within / len(distance):.2g} "
+            f"(binomial with {freedom:.0f} degrees of freedom: {fitted:.2g})"
+        )
 
 
 def main() -> None:
