@@ -48,6 +48,7 @@ class _Gathered:
 
     vectors: list[npt.NDArray[np.float32]] = field(default_factory=list)
     items: list[tuple[str, str, int, str]] = field(default_factory=list)
+    sources: list[tuple[str, int]] = field(default_factory=list)
 
 
 def bank(
@@ -77,33 +78,19 @@ def bank(
         RequestError: a bank is there already, or none to add to, or it is of other features.
         MissingExtraError: the encoder's package is not installed.
     """
-    from madaudit.encoders import build_encoder
     from madaudit.encoders.bank import SIDES, read_bank
     from madaudit.encoders.bank_writing import write_bank
-    from madaudit.encoders.space import FeatureSpace
 
     _require_action(action, out, synthetic, real)
-    space = FeatureSpace(build_encoder(encoder, {"weights": weights, "threads": threads}))
-    known = None
-    if action == "add":
-        known = read_bank(out)
-        space = FeatureSpace(space.encoder, known.crops)
-        if known.space != space.key:
-            raise RequestError(
-                f"cannot add to the bank {out!r}: its features are of {known.space[:12]}…, this "
-                f"encoder gives {space.key[:12]}…; give the encoder and weights it was built with"
-            )
+    known = read_bank(out) if action == "add" else None
+    space = _space(encoder, {"weights": weights, "threads": threads}, known, out)
     sources: list[dict[str, Any]] = [] if known is None else list(known.about["sources"])
     n_unfit = 0
     sides: dict[str, tuple[npt.NDArray[np.float32], pa.Table]] = {}
     for side, inputs in zip(SIDES, (real, synthetic), strict=True):
         gathered = _Gathered()
-        for given in inputs:
-            name, place = _named(given)
-            n_before = len(gathered.items)
-            n_unfit += _gather(gathered, name, place, space)
-            n = len(gathered.items) - n_before
-            sources.append({"name": name, "label": side, "n": n})
+        n_unfit += sum(_gather(gathered, given, space) for given in inputs)
+        sources += [{"name": name, "label": side, "n": n} for name, n in gathered.sources]
         sides[side] = _together(gathered, known, side, space)
     return BankSummary(write_bank(out, space, sides, sources), n_unfit)
 
@@ -126,6 +113,23 @@ def _require_action(action: str, out: str, synthetic: Sequence[str], real: Seque
         raise OptionError("nothing to add; give --synthetic INPUT, --real INPUT or both")
 
 
+def _space(encoder: str, options: dict[str, Any], known: Bank | None, out: str) -> FeatureSpace:
+    """The space to encode in, checked to be that of the bank that is there."""
+    from madaudit.encoders import build_encoder
+    from madaudit.encoders.space import FeatureSpace
+
+    space = FeatureSpace(build_encoder(encoder, options))
+    if known is None:
+        return space
+    space = FeatureSpace(space.encoder, known.crops)
+    if known.space != space.key:
+        raise RequestError(
+            f"cannot add to the bank {out!r}: its features are of {known.space[:12]}…, this "
+            f"encoder gives {space.key[:12]}…; give the encoder and weights it was built with"
+        )
+    return space
+
+
 def _named(given: str) -> tuple[str, str]:
     """Name and place of `NAME=PLACE`; a place alone is named by its last part."""
     from pathlib import Path
@@ -136,14 +140,14 @@ def _named(given: str) -> tuple[str, str]:
     return Path(given).name or given, given
 
 
-def _gather(gathered: _Gathered, name: str, place: str, space: FeatureSpace) -> int:
+def _gather(gathered: _Gathered, given: str, space: FeatureSpace) -> int:
     """Features of the images of one input; the number of samples that have none."""
     from madaudit.encoders.base import unit_length
     from madaudit.shards import load_reader
     from madaudit.shards.locate import locate
 
-    n_unfit = n_before = 0
-    n_before = len(gathered.items)
+    name, place = _named(given)
+    n_unfit, n_before = 0, len(gathered.items)
     for shard in locate([place]).shards:
         with load_reader(shard.reader).open(shard) as source:
             for sample in source.samples():
@@ -159,6 +163,7 @@ def _gather(gathered: _Gathered, name: str, place: str, space: FeatureSpace) -> 
             f"cannot take known images from {place!r}: of {n_unfit} samples none can be encoded; "
             f"allowed: images of at least {side} × {side} pixels"
         )
+    gathered.sources.append((name, len(gathered.items) - n_before))
     return n_unfit
 
 

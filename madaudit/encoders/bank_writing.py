@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import io
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -22,9 +22,9 @@ from madaudit.encoders.bank import (
     FORMAT,
     SIDES,
     KnownSet,
+    Side,
     Vectors,
     chord,
-    file_names,
 )
 from madaudit.encoders.space import FeatureSpace
 
@@ -71,9 +71,29 @@ def write_bank(
     """
     root = Path(folder)
     root.mkdir(parents=True, exist_ok=True)
+    about = _description(space, sides, sources)
+    parts: list[Path] = []
+    for side in SIDES:
+        about[side], written = _write_side(root, side, *sides[side])
+        parts += written
+    # All is on disk by now: a full one has cost nothing of the bank that was here before.
     (root / "bank.json").unlink(missing_ok=True)
+    for part in parts:
+        os.replace(part, part.with_suffix(""))
+    text = json.dumps(about, indent=1).encode() + b"\n"
+    part, _ = _write(root / "bank.json", lambda file: file.write(text))
+    os.replace(part, root / "bank.json")
+    return about
+
+
+def _description(
+    space: FeatureSpace,
+    sides: Mapping[str, tuple[Vectors, pa.Table]],
+    sources: list[dict[str, Any]],
+) -> dict[str, Any]:
+    """What bank.json says of both sides."""
     encoder = space.encoder
-    about: dict[str, Any] = {
+    return {
         "format": FORMAT,
         "space": space.key,
         "encoder": {
@@ -87,16 +107,28 @@ def write_bank(
         "dimension": _dimension(sides),
         "seed": _SEED,
     }
-    for side in SIDES:
-        vectors, items = sides[side]
-        names = file_names(side)
-        digests = {names[0]: _write(root / names[0], _npy(vectors))}
-        digests[names[1]] = _write(root / names[1], _parquet(items))
-        about[side] = {"n": len(vectors), "search": "exact", "files": digests}
-        if len(vectors) >= EXACT_BELOW:
-            about[side] |= _write_lists(root, names, vectors, digests)
-    _write(root / "bank.json", json.dumps(about, indent=1).encode() + b"\n")
-    return about
+
+
+def _write_side(
+    root: Path, side: Side, vectors: Vectors, items: pa.Table
+) -> tuple[dict[str, Any], list[Path]]:
+    """Write a side's files under other names; what bank.json says of it, and these names."""
+    arrays, table = {f"{side}.npy": vectors}, f"{side}.parquet"
+    own: dict[str, Any] = {"n": len(vectors), "search": "exact"}
+    if len(vectors) >= EXACT_BELOW:
+        lists = importlib.import_module("madaudit.encoders.inverted").Inverted.train(vectors)
+        arrays[f"{side}_centroids.npy"] = lists.centroids
+        arrays[f"{side}_cells.npy"] = lists.cells.astype(np.int32)
+        own |= {"search": "inverted lists", "n_cells": len(lists.centroids)}
+        own |= asdict(measure_recall(vectors, lists))
+    saves: dict[str, Callable[[BinaryIO], object]] = {
+        name: partial(np.lib.format.write_array, array=array, allow_pickle=False)
+        for name, array in arrays.items()
+    }
+    saves[table] = partial(pq.write_table, items, compression="zstd", write_page_checksum=True)
+    written = {name: _write(root / name, save) for name, save in saves.items()}
+    own["files"] = {name: digest for name, (_, digest) in written.items()}
+    return own, [part for part, _ in written.values()]
 
 
 def measure_recall(vectors: Vectors, lists: Any) -> Recall:
@@ -123,22 +155,6 @@ def measure_recall(vectors: Vectors, lists: Any) -> Recall:
         n_probes *= 2
 
 
-def _write_lists(
-    root: Path, names: tuple[str, ...], vectors: Vectors, digests: dict[str, str]
-) -> dict[str, Any]:
-    inverted = importlib.import_module("madaudit.encoders.inverted").Inverted
-    lists = inverted.train(vectors)
-    digests[names[2]] = _write(root / names[2], _npy(lists.centroids))
-    digests[names[3]] = _write(root / names[3], _npy(lists.cells.astype(np.int32)))
-    measured = measure_recall(vectors, lists)
-    return {
-        "search": "inverted lists",
-        "n_cells": len(lists.centroids),
-        "n_probes": measured.n_probes,
-        "recall": measured.recall,
-    }
-
-
 def _dimension(sides: Mapping[str, tuple[Vectors, pa.Table]]) -> float:
     """Intrinsic dimension of the features, the harmonic mean over items of both sides, ≥ 1.
 
@@ -160,24 +176,12 @@ def _dimension(sides: Mapping[str, tuple[Vectors, pa.Table]]) -> float:
     return float(np.clip(1.0 / max(mean, 1e-9), 1.0, next(iter(sides.values()))[0].shape[1]))
 
 
-def _npy(array: npt.NDArray[Any]) -> memoryview:
-    buffer = io.BytesIO()
-    np.lib.format.write_array(buffer, np.ascontiguousarray(array), allow_pickle=False)
-    return buffer.getbuffer()
-
-
-def _parquet(table: pa.Table) -> memoryview:
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd", write_page_checksum=True)
-    return buffer.getbuffer()
-
-
-def _write(path: Path, content: bytes | memoryview) -> str:
-    """Write a file whole or not at all; its SHA-256."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with open(part, "wb") as file:
-        file.write(content)
+def _write(path: Path, save: Callable[[BinaryIO], object]) -> tuple[Path, str]:
+    """Write a file beside the one it will replace; its place and its SHA-256."""
+    part = path.with_name(f"{path.name}.partial")
+    with open(part, "w+b") as file:
+        save(file)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(part, path)
-    return hashlib.sha256(content).hexdigest()
+        file.seek(0)
+        return part, hashlib.file_digest(file, "sha256").hexdigest()

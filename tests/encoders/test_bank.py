@@ -213,3 +213,16 @@ def test_without_faiss_a_million_vectors_name_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "faiss", None)
     with pytest.raises(MissingExtraError, match=r"run: pip install 'madaudit\[index\]'"):
         Inverted.train(_units(10, 3))
+
+
+def test_a_bank_that_cannot_be_written_whole_leaves_the_old_one(tmp_path, monkeypatch):
+    folder = _write(tmp_path, _units(7, 3), _units(5, 3))
+    before = read_bank(folder).digest
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(bank_writing.pq, "write_table", full)
+    with pytest.raises(OSError, match="no space left"):
+        _write(tmp_path, _units(9, 3), _units(5, 3))
+    assert read_bank(folder).digest == before
