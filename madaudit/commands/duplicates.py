@@ -76,13 +76,9 @@ def duplicates(
     """
     from madaudit.commands.cluster_rows import write_clusters
     from madaudit.commands.kept_embeddings import has_embeddings
-    from madaudit.scanning.copies.hash_pairs import FARTHEST
     from madaudit.scanning.store import Store
 
-    if radius is not None and not 0 <= radius <= FARTHEST:
-        raise OptionError(f"--radius is {radius}; allowed: 0 to {FARTHEST} of 64 bits")
-    if not 0.0 < cosine <= 1.0:
-        raise OptionError(f"--cosine is {cosine:g}; it must be above 0 and at most 1")
+    _require_ranges(radius, cosine)
     place = Store(store)
     survey = place.survey()
     chosen = _chosen_keys(by, place, survey, is_embedded=has_embeddings(place))
@@ -97,6 +93,15 @@ def duplicates(
     }
     content = write_clusters(place, _by_shard(place, samples, labels), summary)
     return Duplicates({name: value for name, value in content.items() if name != "shards"})
+
+
+def _require_ranges(radius: int | None, cosine: float) -> None:
+    from madaudit.scanning.copies.hash_pairs import FARTHEST
+
+    if radius is not None and not 0 <= radius <= FARTHEST:
+        raise OptionError(f"--radius is {radius}; allowed: 0 to {FARTHEST} of 64 bits")
+    if not 0.0 < cosine <= 1.0:
+        raise OptionError(f"--cosine is {cosine:g}; it must be above 0 and at most 1")
 
 
 class _Wanted(NamedTuple):
