@@ -1,7 +1,7 @@
 """How fast copies are found, and what inverted lists miss: the figures of docs/duplicates.md.
 
     python scripts/bench_neighbours.py hashes [--n 1000000] [--radius 4]
-    python scripts/bench_neighbours.py lists [--n 1000000] [--dimension 512]
+    python scripts/bench_neighbours.py lists [--n 1000000] [--dimension 512] [--groups 1000]
     python scripts/bench_neighbours.py pairs [--n 20000]
     python scripts/bench_neighbours.py strangers
 
@@ -66,15 +66,17 @@ def bench_hashes(n: int, radius: int) -> None:
     )
 
 
-def features(n: int, dimension: int, rng: np.random.Generator) -> np.ndarray:
-    """Unit vectors in 1,000 groups, each spread in 16 directions and a little in all."""
-    n_groups, n_directions = 1000, 16
+def features(
+    n: int, dimension: int, rng: np.random.Generator, *, n_groups: int = 1000
+) -> np.ndarray:
+    """Unit vectors in groups, each spread in 16 directions of its own and a little in all."""
+    n_directions = 16
     layout = np.random.default_rng(7)
     centres = layout.normal(size=(n_groups, dimension)).astype(np.float32)
     vectors = np.empty((n, dimension), dtype=np.float32)
     which = np.sort(rng.integers(0, n_groups, n))
     for number in range(n_groups):
-        rows = np.flatnonzero(which == number)
+        rows = np.arange(*np.searchsorted(which, [number, number + 1]))
         axes = np.random.default_rng([8, number]).normal(size=(n_directions, dimension))
         spread = rng.normal(size=(len(rows), n_directions)) @ axes / n_directions**0.5
         noise = 0.2 * rng.standard_normal((len(rows), dimension), dtype=np.float32)
@@ -83,18 +85,19 @@ def features(n: int, dimension: int, rng: np.random.Generator) -> np.ndarray:
     return vectors
 
 
-def bench_lists(n: int, dimension: int) -> None:
+def bench_lists(n: int, dimension: int, n_groups: int) -> None:
     from madaudit.encoders.bank_writing import measure_recall
     from madaudit.encoders.inverted import Inverted
 
     rng = np.random.default_rng(1)
-    everything = features(n + 200, dimension, rng)
+    everything = features(n + 200, dimension, rng, n_groups=n_groups)
     order = rng.permutation(len(everything))
     new, vectors = everything[order[:200]], everything[order[200:]]
     began = time.process_time()
     lists = Inverted.train(vectors)
-    print(f"{n} vectors of {dimension} numbers: {len(lists.centroids)} cells, "
-          f"{time.process_time() - began:.0f} s to build, {peak_gb():.1f} GB")  # fmt: skip
+    built_s = time.process_time() - began
+    print(f"{n} vectors of {dimension} numbers in {n_groups} groups: {len(lists.centroids)} cells")
+    print(f"{built_s:.0f} s to build, {peak_gb():.1f} GB")
     side = KnownSet(vectors, pa.table({}))
     began = time.process_time()
     exact = side.nearest(new, 10)
@@ -173,11 +176,12 @@ def main() -> None:
     parser.add_argument("--n", type=int)
     parser.add_argument("--radius", type=int, default=4)
     parser.add_argument("--dimension", type=int, default=512)
+    parser.add_argument("--groups", type=int, default=1000, help="that the vectors lie in")
     chosen = parser.parse_args()
     if chosen.what == "hashes":
         bench_hashes(chosen.n or 1_000_000, chosen.radius)
     elif chosen.what == "lists":
-        bench_lists(chosen.n or 1_000_000, chosen.dimension)
+        bench_lists(chosen.n or 1_000_000, chosen.dimension, chosen.groups)
     elif chosen.what == "strangers":
         bench_strangers()
     else:
