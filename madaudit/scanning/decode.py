@@ -77,7 +77,8 @@ def decode(image: memoryview, container: Container, max_pixels: int) -> Decoded:
 
 def _raster(picture: Image.Image) -> Raster:
     """RGB of any mode; alpha only where it is a plane of its own, not a palette's."""
-    rgb = np.asarray(picture.convert("RGB"))
+    # Pillow copies an image that it need not convert.
+    rgb = np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
     if picture.mode not in ("RGBA", "LA"):
         return Raster(rgb)
     return Raster(rgb, np.asarray(picture.getchannel("A")))
