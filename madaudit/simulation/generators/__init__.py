@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from madaudit import registry
+from madaudit.errors import MissingExtraError
 from madaudit.simulation.generators.base import DivergenceError, Fitted, Generator, Samples
 
 __all__ = ["GENERATORS", "DivergenceError", "Fitted", "Generator", "Samples", "build_generator"]
@@ -27,4 +28,11 @@ def build_generator(name: str, options: Mapping[str, Any] | None = None) -> Gene
         OptionError: unknown name or option; the message lists the known ones.
         MissingExtraError: torch is not installed.
     """
-    return cast(Generator, registry.build("generators", GENERATORS, name, options or {}))
+    try:
+        return cast(Generator, registry.build("generators", GENERATORS, name, options or {}))
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise MissingExtraError(
+            f"train a {name!r} generator", package="torch", extra="loops"
+        ) from error
