@@ -53,6 +53,10 @@ MAX_LINE_BYTES = 1 << 25
 # a million, and a forged footer can claim 2**63.
 MAX_LOST_ROWS = 1 << 20
 
+# Real images of a loop that trains, which all stand in memory: MNIST has 70,000.
+MAX_LOOP_IMAGES = 200_000
+MAX_LOOP_SIDE_PX = 256
+
 # ---- scanning: batches, pixels, rows
 
 # Small enough that a batch of images stays in the processor's cache between reading and parsing.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,13 +10,17 @@ import click
 
 from madaudit.commands.loop_options import loop_option, pool_option
 from madaudit.commands.shell import common_options, guarded, print_json
+from madaudit.commands.simulate_trained import FAMILIES as TRAINED
+from madaudit.commands.simulate_trained import TrainingOptions, parse_settings, run_trained
 from madaudit.errors import OptionError
+from madaudit.registry import suggest
 
 if TYPE_CHECKING:
     from madaudit.simulation import LoopSpec
 
-Family = Literal["gaussian", "mixture"]
-FAMILIES = ("gaussian", "mixture")
+Family = Literal["gaussian", "mixture", "ddpm", "flow", "normal", "stylegan", "wgan"]
+THEORIES = ("gaussian", "mixture")
+FAMILIES = (*THEORIES, *TRAINED)
 # Columns of the table for people, by family: name in a row to heading.
 _COLUMNS = {
     "gaussian": {
@@ -32,6 +36,13 @@ _COLUMNS = {
         "modal_variance_ratio": "within modes",
         "homozygosity": "same mode",
     },
+}
+_TRAINED_COLUMNS = {
+    "fid": "FID",
+    "precision": "precision",
+    "recall": "recall",
+    "variance_ratio": "variance",
+    "measured_bias": "measured λ",
 }
 
 
@@ -67,12 +78,17 @@ def simulate(
     generations: int = 10,
     seeds: Sequence[int] = (0,),
     monte_carlo: int = 0,
+    side: int = 8,
+    n_eval: int = 500,
+    settings: Mapping[str, Any] | None = None,
     out: str | None = None,
+    quiet: bool = True,
 ) -> Simulation:
     """What a self-consuming loop does to models, generation by generation.
 
     Args:
-        family: "gaussian" (exact, or sampled with monte_carlo) or "mixture" (sampled).
+        family: "gaussian" (exact, or sampled with monte_carlo) or "mixture" (sampled); "ddpm",
+            "stylegan", "wgan", "flow" and "normal" train a model in every generation.
         loop: "fresh", "augmentation" or "synthetic".
         pool: what becomes of old synthetic samples: "replace", "accumulate" or "subsample".
         memory: last models that draw the synthetic samples.
@@ -88,11 +104,17 @@ def simulate(
         filter_fpr: share of real samples that it drops.
         dim: dimension of the Gaussian.
         spectrum: eigenvalues of its covariance, in place of dim ones.
-        data: the mixture, "mixture25".
+        data: "mixture25", "rosenbrock", "digits", "mnist" or a path (see
+            `commands.loop_data.load_real`); a mixture's is mixture25.
         generations: after generation 0.
         seeds: a set of replicates for each.
         monte_carlo: replicates for each seed; 0 for the exact trace.
-        out: folder for trace.parquet and trace.json.
+        side: of images that models are trained on, in pixels.
+        n_eval: real samples that measure a trained generation.
+        settings: options of the trained family, for example {"steps": 3000}.
+        out: folder for trace.parquet and trace.json; of a trained loop every generation too, so
+            that the same command goes on where it was killed.
+        quiet: no progress on stderr.
 
     Raises:
         OptionError: a loop that makes no sense; the message says what to give.
@@ -100,10 +122,7 @@ def simulate(
     from madaudit.simulation import Filter, LoopSpec
 
     if family not in FAMILIES:
-        raise OptionError(
-            f"simulate knows no family {family!r} (known: {', '.join(FAMILIES)}); the others "
-            f"are not built yet"
-        )
+        raise OptionError(f"simulate knows no family {family!r}{suggest(family, list(FAMILIES))}")
     filtered = Filter(filter_tpr, filter_fpr) if filter_tpr or filter_fpr else None
     spec = LoopSpec(
         loop,  # type: ignore[arg-type]  # LoopSpec refuses other names itself
@@ -122,6 +141,11 @@ def simulate(
         spectrum=tuple(spectrum) if spectrum else None,
         generations=generations,
     )
+    if family in TRAINED:
+        options = TrainingOptions(data, side, n_eval, dict(settings or {}))
+        return Simulation(
+            run_trained(family, spec, tuple(seeds), options, out=out, is_quiet=quiet)
+        )
     content = _run(family, spec, tuple(seeds), monte_carlo, data)
     if out is not None:
         _write(content, out)
@@ -162,7 +186,7 @@ def _write(content: dict[str, Any], folder: str) -> None:
 
 
 def _print(content: dict[str, Any], out: str | None) -> None:
-    columns = _COLUMNS[content["family"]]
+    columns = _COLUMNS.get(content["family"], _TRAINED_COLUMNS)
     seeds = {row.get("seed") for row in content["trace"]}
     widths = {name: max(len(heading), 10) for name, heading in columns.items()}
     heads = "  ".join(f"{heading:>{widths[name]}}" for name, heading in columns.items())
@@ -243,7 +267,7 @@ def _seeds(context: click.Context, parameter: click.Parameter, value: Any) -> tu
 
 
 @click.command("simulate", no_args_is_help=True)
-@click.argument("family", type=click.Choice(FAMILIES), metavar="gaussian|mixture")
+@click.argument("family", type=click.Choice(FAMILIES), metavar="FAMILY")
 @loop_option
 @pool_option
 @click.option(
@@ -297,7 +321,16 @@ def _seeds(context: click.Context, parameter: click.Parameter, value: Any) -> tu
 )
 @click.option("--dim", type=int, default=1, show_default=True, help="Dimension.")
 @click.option("--spectrum", type=_REALS, metavar="E,…", help="Eigenvalues of the real covariance.")
-@click.option("--data", help="Mixture: mixture25.")
+@click.option("--data", help="digits, mnist, mixture25, rosenbrock, or a path.")
+@click.option("--side", type=int, default=8, show_default=True, help="Of trained images, px.")
+@click.option("--n-eval", type=int, default=500, show_default=True, help="Samples that measure.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Option of the trained family, for example steps=3000.",
+)
 @click.option("--generations", type=int, default=10, show_default=True, help="After the first.")
 @click.option(
     "--seeds",
@@ -331,10 +364,16 @@ def command(as_json: bool, quiet: bool, verbose: bool, **options: Any) -> int:
       madaudit simulate gaussian --n-fresh 1000 --n-synthetic 1000 --bias 0.9
       madaudit simulate gaussian --loop synthetic --n-synthetic 100 --dim 10 --monte-carlo 1000
       madaudit simulate mixture --loop synthetic --n-synthetic 2500 --generations 200
+      madaudit simulate flow --loop synthetic --n-synthetic 10000 --bias 0.75 -o flow-loop
+      madaudit simulate ddpm --loop fresh --n-fresh 200 --n-synthetic 200 --generations 4
+
+    Families: gaussian (exact, or --monte-carlo) and mixture are theory; ddpm, stylegan, wgan,
+    flow and normal train a model in every generation (extra: loops).
     """
     if isinstance(options["spectrum"], float):
         options["spectrum"] = (options["spectrum"],)
-    result = simulate(**options)
+    options["settings"] = parse_settings(options["settings"])
+    result = simulate(**options, quiet=quiet)
     if as_json:
         print_json(result.to_dict())
     elif not quiet:

@@ -122,7 +122,7 @@ def _features(batch: Batch, index: int, space: FeatureSpace) -> np.ndarray[Any, 
     if sample.image is not None:
         return batch.features(index, space)
     # Which encoder a data set's embeddings are of, only some readers can tell.
-    if sample.embedding is not None and getattr(sample, "space", None) == space.key:
+    if sample.embedding is not None and sample.space == space.key:
         return np.asarray(sample.embedding, dtype=np.float32)
     return None
 
