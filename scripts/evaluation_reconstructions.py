@@ -1,7 +1,7 @@
 """The control of content: the evaluation's photos as autoencoders give them back.
 
-The autoencoders are those that train_forensic made (four ways of going up); each photo goes through
-one of them. What they give back shows the same things as the photo, so a detector that tells it
+The autoencoders are those that train_forensic made (four ways of going up); each photo goes
+through one of them. What they give back shows the same things as the photo, so a detector that tells it
 from the photo sees how it was made.
 """
 
