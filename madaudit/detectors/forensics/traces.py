@@ -1,0 +1,386 @@
+"""Numbers that describe how an image's pixels hang together, not what it shows.
+
+Upsampling leaves periodic and directional traces in a generator's output; its noise is not a
+sensor's, and its colours were not interpolated from a colour filter array. Each group of features
+measures one such trace on four native tiles of 128 × 128 pixels:
+
+* `spectrum`: shape of the luma power spectrum over radius and direction, and its peaks at the
+  fractions of the sampling rate at which upsampling by 2, 4 and 8 leaves them (Frank et al. 2020,
+  arXiv 2003.08685; Durall et al. 2020, arXiv 2003.01826).
+* `correlation`: autocorrelation of a noise residual over small shifts, the stationary form of
+  neighbouring-pixel relations (Popescu and Farid 2005; Tan et al. 2024, arXiv 2312.10461).
+* `period`: periodicity of the second derivative along rows and columns (Gallagher 2005).
+* `cooccurrence`: quantised differences of four neighbours, folded by symmetry (Fridrich and
+  Kodovský 2012, the spatial rich model's first-order submodel).
+* `noise`: how the residual's strength is spread over blocks and hangs on their brightness.
+* `colour`: residuals of the colour differences against luma's at two scales (Gallagher and Chen
+  2008 on traces of demosaicing).
+
+Invariants: deterministic, finite for every image; independent of anything but the tiles. The last
+JPEG's grid and tables do move the numbers: which compression an image went through must be the
+same for both classes wherever a model is fitted or judged (`scripts/train_forensic`).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy import fft
+
+from madaudit.detectors.forensics.tiles import N_TILES, TILE_PX, Pixels, Plane, tiles_of
+
+Features = npt.NDArray[np.float32]
+
+_N_RADII = 14
+_N_ANGLES = 3
+_SHIFTS = tuple((dy, dx) for dy, dx in product(range(4), range(-3, 4)) if dy or dx > 0)
+_COLOUR_SHIFTS = ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0))
+_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+# Grey levels: what one step of rounding leaves; keeps logarithms finite on flat tiles.
+_FLOOR = 0.02
+# Standard deviation of the residual below which there is nothing but rounding to look at.
+_LEAST_RESIDUAL = 0.05
+_BLOCK_PX = 8
+
+
+def features(rgb: Pixels) -> Features | None:
+    """Features of one image.
+
+    Args:
+        rgb: uint8 (h, w, 3), as decoded: never resized by whoever calls.
+
+    Returns:
+        float32 (d,), all finite; None where a side is under 128 pixels, or the tiles are flat or
+        the same along all rows or columns, so that there is nothing to see.
+    """
+    tiles = tiles_of(rgb)
+    if tiles is None:
+        return None
+    red, green, blue = np.ascontiguousarray(tiles.transpose(3, 0, 1, 2)).astype(np.float32)
+    luma = (red + 2 * green + blue) / 4
+    across, residual = _residuals(luma)
+    if float(np.sqrt(_mean_product(residual, residual))) < _LEAST_RESIDUAL:
+        return None
+    groups = (
+        _spectrum(luma),
+        _correlation(residual),
+        _period(across),
+        _cooccurrence(luma),
+        _noise(luma, residual),
+        _colour(red, green, blue),
+    )
+    return np.concatenate(groups).astype(np.float32)
+
+
+@cache
+def feature_names() -> tuple[str, ...]:
+    """One name per feature, "<group>.<what>"; the weights file holds them."""
+    names = [f"spectrum.r{r}a{a}" for r, a in product(range(_N_RADII), range(_N_ANGLES))]
+    names += [f"spectrum.peak{n}{way}" for n, way in product((2, 4, 8), ("x", "y", "xy"))]
+    names += [f"correlation.{dy}.{dx}" for dy, dx in _SHIFTS]
+    names += [f"period.{way}{n}" for way, n in product("xy", (2, 4, 8))]
+    names += [f"cooccurrence.{number}" for number in range(_folding().shape[1])]
+    names += [f"noise.q{int(100 * q)}" for q in _QUANTILES]
+    names += ["noise.level", "noise.tails", "noise.kurtosis", "noise.zeros"]
+    names += ["noise.brightness", "noise.middle", "noise.spread"]
+    for scale in ("full", "half"):
+        names += [f"colour.{scale}.{what}" for what in ("red", "blue", "rg", "gb", "rb")]
+    names += [f"colour.{way}.{dy}.{dx}" for way in ("red", "blue") for dy, dx in _COLOUR_SHIFTS]
+    return tuple(names)
+
+
+# --- residuals ----------------------------------------------------------------------------------
+
+
+class _Residuals(NamedTuple):
+    """Second derivatives of luma, zero at the tiles' borders.
+
+    Attributes:
+        across: magnitudes along rows and along columns, each (4, 126, 128) or its transpose.
+        both: along both (Ker and Böhme's filter), (4, 128, 128), in grey levels / 4.
+    """
+
+    across: tuple[Plane, Plane]
+    both: Plane
+
+
+def _residuals(plane: Plane) -> _Residuals:
+    along_x = _second_difference(plane)
+    along_y = plane[:, :-2] - 2 * plane[:, 1:-1] + plane[:, 2:]
+    both = np.zeros_like(plane)
+    np.subtract(along_x[:, :-2], 2 * along_x[:, 1:-1], out=both[:, 1:-1, 1:-1])
+    both[:, 1:-1, 1:-1] += along_x[:, 2:]
+    both *= np.float32(0.25)
+    return _Residuals((np.abs(along_x), np.abs(along_y)), both)
+
+
+def _second_difference(plane: Plane) -> Plane:
+    return plane[:, :, :-2] - 2 * plane[:, :, 1:-1] + plane[:, :, 2:]
+
+
+def _high_pass(plane: Plane) -> Plane:
+    """The residual alone, for planes of which nothing else is asked."""
+    return _residuals(plane).both
+
+
+def _mean_product(one: Plane, other: Plane) -> float:
+    return float(np.dot(one.ravel(), other.ravel())) / one.size
+
+
+def _correlations(plane: Plane, shifts: tuple[tuple[int, int], ...]) -> list[float]:
+    """Autocorrelation at (rows, columns) of shift; borders must be zero, since shifts wrap."""
+    flat = plane.ravel()
+    energy = float(np.dot(flat, flat)) + _FLOOR**2 * flat.size
+    steps = [dy * plane.shape[-1] + dx for dy, dx in shifts]
+    return [float(np.dot(flat[:-step], flat[step:])) / energy for step in steps]
+
+
+# --- spectrum -----------------------------------------------------------------------------------
+
+
+class _Spectral(NamedTuple):
+    """Where on the half plane of frequencies each feature looks.
+
+    Attributes:
+        window: Hann, (128, 128).
+        bins: int (128 · 65,), number of (radius, angle); the last one is not used.
+        sizes: frequencies per bin.
+        peaks: flat places of all harmonics, (n,).
+        around: flat places of each harmonic's surroundings, (n, k).
+        families: float (9, n), averages harmonics of one period and direction.
+    """
+
+    window: Plane
+    bins: npt.NDArray[np.int64]
+    sizes: npt.NDArray[np.float64]
+    peaks: npt.NDArray[np.int64]
+    around: npt.NDArray[np.int64]
+    families: npt.NDArray[np.float64]
+
+
+@cache
+def _spectral() -> _Spectral:
+    hann = np.hanning(TILE_PX + 1)[:-1].astype(np.float32)
+    fy = np.minimum(np.arange(TILE_PX), TILE_PX - np.arange(TILE_PX))[:, None]
+    fx = np.arange(TILE_PX // 2 + 1)[None, :]
+    radius = np.hypot(fy, fx)
+    # From 4 to the corner; below stands the content.
+    ring = ((radius - 4) / (64 * np.sqrt(2) - 4) * _N_RADII).astype(int)
+    angle = np.minimum(np.degrees(np.arctan2(fy, fx)) // 30, _N_ANGLES - 1)
+    n_bins = _N_RADII * _N_ANGLES
+    bins = np.where((radius >= 4) & (ring < _N_RADII), ring * _N_ANGLES + angle, n_bins)
+    flat = bins.astype(np.int64).ravel()
+    sizes = np.maximum(np.bincount(flat, minlength=n_bins + 1), 1).astype(np.float64)
+    return _Spectral(np.outer(hann, hann), flat, sizes, *_harmonic_places())
+
+
+def _harmonic_places() -> tuple[
+    npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]
+]:
+    """Peaks, what lies around them, and the means over each family of peaks."""
+    families = [_family(n, way) for n, way in product((2, 4, 8), ("x", "y", "xy"))]
+    places = [place for family in families for place in family]
+    near = [(dy, dx) for dy, dx in product(range(-6, 7), repeat=2) if max(abs(dy), abs(dx)) > 3]
+    around = [[_folded(y + dy, x + dx) for dy, dx in near] for y, x in places]
+    means = np.zeros((len(families), len(places)))
+    at = 0
+    for row, family in zip(means, families, strict=True):
+        row[at : at + len(family)] = 1 / len(family)
+        at += len(family)
+    return np.array([_folded(y, x) for y, x in places]), np.array(around), means
+
+
+def _family(period: int, way: str) -> list[tuple[int, int]]:
+    """Harmonics (y, x) of a period that no shorter period has."""
+    lines = [k * TILE_PX // period for k in range(1, period, 2)]
+    columns = [k for k in lines if k <= TILE_PX // 2]
+    return {
+        "x": [(0, x) for x in columns],
+        "y": [(y, 0) for y in columns],
+        "xy": [(y, x) for y in lines for x in columns],
+    }[way]
+
+
+def _folded(y: int, x: int) -> int:
+    """Flat place of a frequency on the half plane that a real transform keeps."""
+    x %= TILE_PX
+    if x > TILE_PX // 2:
+        x, y = TILE_PX - x, -y
+    return (y % TILE_PX) * (TILE_PX // 2 + 1) + x
+
+
+def _spectrum(luma: Plane) -> npt.NDArray[np.float64]:
+    spectral = _spectral()
+    centred = luma - luma.mean(axis=(1, 2), keepdims=True)
+    centred *= spectral.window
+    transformed = fft.rfft2(centred, overwrite_x=True)
+    power = np.square(transformed.real)
+    power += np.square(transformed.imag)
+    # White noise of one grey level has 128² · 9/64 here.
+    power += np.float32((_FLOOR * TILE_PX) ** 2)
+    log_power = np.log(power, out=power).mean(axis=0).ravel()
+    sums = np.bincount(spectral.bins, weights=log_power, minlength=len(spectral.sizes))
+    means = (sums / spectral.sizes)[:-1]
+    peaks = log_power[spectral.peaks] - log_power[spectral.around].mean(axis=1)
+    return np.concatenate([means - means.mean(), spectral.families @ peaks])
+
+
+# --- neighbours ---------------------------------------------------------------------------------
+
+
+def _correlation(residual: Plane) -> npt.NDArray[np.float64]:
+    """Autocorrelation of the residual, damped so that edges do not outvote texture."""
+    scale = np.float32(np.mean(np.abs(residual)) + _FLOOR)
+    damped: Plane = np.divide(residual, np.abs(residual) + scale, dtype=np.float32)
+    # A second line of zeros, so that a shift of three wraps onto nothing.
+    for border in (1, -2):
+        damped[:, border] = 0
+        damped[:, :, border] = 0
+    return np.array(_correlations(damped, _SHIFTS), np.float64)
+
+
+def _period(across: tuple[Plane, Plane]) -> npt.NDArray[np.float64]:
+    found: list[float] = []
+    for magnitudes, axis in zip(across, (1, 2), strict=True):
+        profile = magnitudes.mean(axis=axis)
+        usable = profile[:, 1 : 1 + TILE_PX - 8]
+        found += _harmonics(usable / (usable.mean(axis=1, keepdims=True) + _FLOOR))
+    return np.array(found)
+
+
+def _harmonics(profile: Plane) -> list[float]:
+    """Log strength at periods 2, 4 and 8 against the profile's median strength.
+
+    Args:
+        profile: (4, 120), mean 1.
+    """
+    n = profile.shape[1]
+    strength = np.abs(fft.rfft(profile)).mean(axis=0) + _FLOOR
+    usual = np.median(strength[n // 16 :])
+    harmonics = {2: [n // 2], 4: [n // 4], 8: [n // 8, 3 * n // 8]}
+    return [float(np.log(strength[at].mean() / usual)) for at in harmonics.values()]
+
+
+# --- co-occurrence ------------------------------------------------------------------------------
+
+_CLIP = 2
+# Of a quantised difference, in quarters of a grey level; odd, so that both signs fare alike.
+_STEP_QUARTERS = 9
+
+
+@cache
+def _folding() -> npt.NDArray[np.float64]:
+    """Triples of levels to classes that are alike under sign and direction, (125, n)."""
+    base = 2 * _CLIP + 1
+    classes: dict[tuple[int, ...], int] = {}
+    matrix = np.zeros((base**3, base**3))
+    for number, triple in enumerate(product(range(-_CLIP, _CLIP + 1), repeat=3)):
+        negative = tuple(-level for level in triple)
+        key = min(triple, triple[::-1], negative, negative[::-1])
+        matrix[number, classes.setdefault(key, len(classes))] = 1
+    return matrix[:, : len(classes)]
+
+
+def _cooccurrence(luma: Plane) -> npt.NDArray[np.float64]:
+    """Square roots of frequencies of three successive differences, rows and columns together."""
+    quarters = (4 * luma).astype(np.int16)
+    rows = _levels(quarters[:, :, 1:] - quarters[:, :, :-1])
+    columns = _levels(quarters[:, 1:] - quarters[:, :-1])
+    base = np.uint8(2 * _CLIP + 1)
+    along_x = (rows[:, :, :-2] * base + rows[:, :, 1:-1]) * base + rows[:, :, 2:]
+    along_y = (columns[:, :-2] * base + columns[:, 1:-1]) * base + columns[:, 2:]
+    counts = np.bincount(along_x.ravel(), minlength=125) + np.bincount(
+        along_y.ravel(), minlength=125
+    )
+    return np.sqrt(counts @ _folding() / (along_x.size + along_y.size))
+
+
+def _levels(differences: npt.NDArray[np.int16]) -> npt.NDArray[np.uint8]:
+    """Differences rounded to steps and cut, 0 … 4."""
+    most = (_STEP_QUARTERS * (2 * _CLIP + 1)) // 2
+    np.clip(differences, -most, most, out=differences)
+    return ((differences + most).astype(np.uint8)) // np.uint8(_STEP_QUARTERS)
+
+
+# --- noise --------------------------------------------------------------------------------------
+
+
+def _noise(luma: Plane, residual: Plane) -> npt.NDArray[np.float64]:
+    magnitude = np.abs(residual)
+    strength = np.log(_blocks(magnitude) + _FLOOR)
+    brightness = _blocks(luma) / 255 - 0.5
+    quantiles = np.sort(strength)[[int(q * strength.size) for q in _QUANTILES]]
+    middle = quantiles[2]
+    mean = float(magnitude.mean()) + _FLOOR
+    square = _mean_product(residual, residual) + _FLOOR**2
+    squares = residual * residual
+    fourth = _mean_product(squares, squares) + _FLOOR**4
+    shape = [
+        middle,
+        np.log(mean**2 / square),
+        np.log(fourth / square**2),
+        float((magnitude < 0.25).mean()),
+        _correlated(strength, brightness),
+        _correlated(strength, brightness**2),
+        float(strength.std()),
+    ]
+    return np.concatenate([quantiles - strength.mean(), shape])
+
+
+def _blocks(plane: Plane) -> npt.NDArray[np.float64]:
+    """Means over blocks of 8 × 8, (1024,)."""
+    n = TILE_PX // _BLOCK_PX
+    rows = plane.reshape(N_TILES * n, _BLOCK_PX, TILE_PX).sum(axis=1)
+    sums: npt.NDArray[np.float64] = rows.reshape(-1, _BLOCK_PX).sum(axis=1, dtype=np.float64)
+    return sums / _BLOCK_PX**2
+
+
+def _correlated(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> float:
+    """Correlation drawn to 0 where one of the two hardly varies."""
+    one, other = one - one.mean(), other - other.mean()
+    return float(one @ other / np.sqrt((one @ one + 1e-2) * (other @ other + 1e-2)))
+
+
+# --- colour -------------------------------------------------------------------------------------
+
+
+def _colour(red: Plane, green: Plane, blue: Plane) -> npt.NDArray[np.float64]:
+    # Two of the tiles, for speed: this one group would cost a third of all time.
+    full = [_first_differences(plane[::3]) for plane in (red, green, blue)]
+    halves = [_high_pass(_halved(plane)) for plane in (red, green, blue)]
+    found = _related(full) + _related(halves)
+    for plane in (halves[0], halves[2]):
+        found += _correlations(plane - halves[1], _COLOUR_SHIFTS)
+    return np.array(found)
+
+
+def _first_differences(plane: Plane) -> Plane:
+    return plane[:, :, 1:] - plane[:, :, :-1]
+
+
+def _halved(plane: Plane) -> Plane:
+    pairs = plane[:, ::2] + plane[:, 1::2]
+    return np.asarray((pairs[:, :, ::2] + pairs[:, :, 1::2]) / 4, np.float32)
+
+
+def _related(residuals: list[Plane]) -> list[float]:
+    """How the residuals of the colours hang together, from their six mean products.
+
+    Returns:
+        log energies of red − green and of blue − green against green's, and the three pairs'
+        correlations through Fisher's z, which spreads the values near 1 where they differ.
+    """
+    red, green, blue = residuals
+    floor = _FLOOR**2
+    rr, gg, bb = (_mean_product(one, one) + floor for one in residuals)
+    rg, gb, rb = _mean_product(red, green), _mean_product(green, blue), _mean_product(red, blue)
+    energies = [
+        np.log(max(rr + gg - 2 * rg, floor) / gg),
+        np.log(max(bb + gg - 2 * gb, floor) / gg),
+    ]
+    pairs = (rg / np.sqrt(rr * gg), gb / np.sqrt(gg * bb), rb / np.sqrt(rr * bb))
+    return [*energies, *(float(np.arctanh(np.clip(pair, -0.9999, 0.9999))) for pair in pairs)]
