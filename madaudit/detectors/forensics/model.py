@@ -24,8 +24,10 @@ Array = npt.NDArray[np.float64]
 
 # Standard deviations beyond which a feature has no more say: a strange image must not decide.
 _CLIP = 4.0
-# Of the squared weights, per unit of the mean log loss; fitted on the training groups alone.
-PENALTY = 0.03
+# Of the squared weights, and of the variance that the score has between views of one image, both
+# per unit of the mean log loss; chosen by scripts/train_forensic --select.
+PENALTY = 0.1
+STEADINESS = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +59,24 @@ class ForensicModel:
         Returns:
             float64 () or (n,).
         """
+        return np.asarray(self._standard(features) @ self.weights + self.bias)
+
+    def contributions(self, features: Features | Array) -> dict[str, float]:
+        """What each group of features adds to the score of one image, in logits.
+
+        Args:
+            features: (d,).
+        """
+        parts = self._standard(features) * self.weights
+        found: dict[str, float] = {}
+        for name, part in zip(self.names, parts, strict=True):
+            group = name.partition(".")[0]
+            found[group] = found.get(group, 0.0) + float(part)
+        return found
+
+    def _standard(self, features: Features | Array) -> Array:
         standard = (np.asarray(features, np.float64) - self.centre) / self.scale
-        return np.asarray(np.clip(standard, -_CLIP, _CLIP) @ self.weights + self.bias)
+        return np.asarray(np.clip(standard, -_CLIP, _CLIP), np.float64)
 
     @cached_property
     def digest(self) -> str:
@@ -101,12 +119,14 @@ class ForensicModel:
         return cls(feature_names(), **arrays, bias=values["bias"], notes=values["notes"])
 
 
-def fit_forensic(
+def fit_forensic(  # noqa: PLR0913 — three are the data, the rest settings by keyword
     features: Features | Array,
     labels: npt.ArrayLike,
     groups: Sequence[str] | npt.NDArray[np.str_],
     *,
+    items: Sequence[str] | npt.NDArray[np.str_] | None = None,
     penalty: float = PENALTY,
+    steadiness: float = STEADINESS,
     notes: Mapping[str, Any] | None = None,
 ) -> ForensicModel:
     """Ridge logistic regression in which classes have equal weight, and groups within them.
@@ -118,7 +138,11 @@ def fit_forensic(
         features: (n, d), finite.
         labels: n times 0 (real) or 1 (synthetic).
         groups: generator or photo source of each row.
+        items: the image behind each row, where an image has several (other crops, sizes,
+            compressions): what changes between them is no trace of generation, and a score that
+            follows it is punished.
         penalty: of the squared weights; larger is smoother.
+        steadiness: of the score's variance between views of an image.
         notes: kept with the model.
 
     Raises:
@@ -135,7 +159,10 @@ def fit_forensic(
     centre = shares @ values
     scale = np.sqrt(shares @ (values - centre) ** 2) + 1e-6
     standard = np.clip((values - centre) / scale, -_CLIP, _CLIP)
-    fitted = _minimum(standard, 2 * labels - 1, shares, penalty)
+    ridge = penalty * np.eye(values.shape[1])
+    if items is not None:
+        ridge += steadiness * _between_views(standard, np.asarray(items), shares)
+    fitted = _minimum(standard, 2 * labels - 1, shares, ridge)
     return ForensicModel(
         feature_names(), centre, scale, fitted[:-1], float(fitted[-1]), notes or {}
     )
@@ -152,14 +179,27 @@ def _shares(labels: Array, groups: npt.NDArray[Any]) -> Array:
     return shares
 
 
-def _minimum(standard: Array, signs: Array, shares: Array, penalty: float) -> Array:
+def _between_views(standard: Array, items: npt.NDArray[Any], shares: Array) -> Array:
+    """Covariance of features between views of one image, pooled over images, (d, d)."""
+    _, places, counts = np.unique(items, return_inverse=True, return_counts=True)
+    means = np.zeros((counts.size, standard.shape[1]))
+    np.add.at(means, places, standard)
+    means /= counts[:, None]
+    n = counts[places]
+    of_row = np.where(n > 1, shares * n / np.maximum(n - 1, 1), 0)
+    apart = standard - means[places]
+    return np.asarray((apart * of_row[:, None]).T @ apart / max(float(shares[n > 1].sum()), 1e-12))
+
+
+def _minimum(standard: Array, signs: Array, shares: Array, ridge: Array) -> Array:
     """Weights and bias of least penalised log loss, (d + 1,)."""
 
     def loss(fitted: Array) -> tuple[float, Array]:
         margins = signs * (standard @ fitted[:-1] + fitted[-1])
         pull = -shares * signs / (1 + np.exp(np.clip(margins, -60, 60)))
-        slope = np.append(standard.T @ pull + penalty * fitted[:-1], pull.sum())
-        value = shares @ np.logaddexp(0, -margins) + penalty / 2 * fitted[:-1] @ fitted[:-1]
+        pressed = ridge @ fitted[:-1]
+        slope = np.append(standard.T @ pull + pressed, pull.sum())
+        value = shares @ np.logaddexp(0, -margins) + fitted[:-1] @ pressed / 2
         return float(value), slope
 
     start = np.zeros(standard.shape[1] + 1)

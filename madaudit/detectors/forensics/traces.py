@@ -10,11 +10,10 @@ measures one such trace on four native tiles of 128 × 128 pixels:
 * `correlation`: autocorrelation of a noise residual over small shifts, the stationary form of
   neighbouring-pixel relations (Popescu and Farid 2005; Tan et al. 2024, arXiv 2312.10461).
 * `period`: periodicity of the second derivative along rows and columns (Gallagher 2005).
-* `cooccurrence`: quantised differences of four neighbours, folded by symmetry (Fridrich and
-  Kodovský 2012, the spatial rich model's first-order submodel).
 * `noise`: how the residual's strength is spread over blocks and hangs on their brightness.
 * `colour`: residuals of the colour differences against luma's at two scales (Gallagher and Chen
   2008 on traces of demosaicing).
+* `structure`: the residual's strength in blocks given their coarser contrast, in luma and colour.
 
 Invariants: deterministic, finite for every image; independent of anything but the tiles. The last
 JPEG's grid and tables do move the numbers: which compression an image went through must be the
@@ -31,7 +30,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft
 
-from madaudit.detectors.forensics.tiles import N_TILES, TILE_PX, Pixels, Plane, tiles_of
+from madaudit.detectors.forensics.tiles import TILE_PX, Pixels, Plane, tiles_of
 
 Features = npt.NDArray[np.float32]
 
@@ -45,6 +44,7 @@ _FLOOR = 0.02
 # Standard deviation of the residual below which there is nothing but rounding to look at.
 _LEAST_RESIDUAL = 0.05
 _BLOCK_PX = 8
+_N_QUARTERS = 4
 
 
 def features(rgb: Pixels) -> Features | None:
@@ -65,13 +65,14 @@ def features(rgb: Pixels) -> Features | None:
     across, residual = _residuals(luma)
     if float(np.sqrt(_mean_product(residual, residual))) < _LEAST_RESIDUAL:
         return None
+    halves = [_high_pass(_halved(plane)) for plane in (red, green, blue)]
     groups = (
         _spectrum(luma),
         _correlation(residual),
         _period(across),
-        _cooccurrence(luma),
         _noise(luma, residual),
-        _colour(red, green, blue),
+        _colour((red, green, blue), halves),
+        _structure(luma, residual, halves),
     )
     return np.concatenate(groups).astype(np.float32)
 
@@ -83,13 +84,15 @@ def feature_names() -> tuple[str, ...]:
     names += [f"spectrum.peak{n}{way}" for n, way in product((2, 4, 8), ("x", "y", "xy"))]
     names += [f"correlation.{dy}.{dx}" for dy, dx in _SHIFTS]
     names += [f"period.{way}{n}" for way, n in product("xy", (2, 4, 8))]
-    names += [f"cooccurrence.{number}" for number in range(_folding().shape[1])]
     names += [f"noise.q{int(100 * q)}" for q in _QUANTILES]
     names += ["noise.level", "noise.tails", "noise.kurtosis", "noise.zeros"]
     names += ["noise.brightness", "noise.middle", "noise.spread"]
     for scale in ("full", "half"):
         names += [f"colour.{scale}.{what}" for what in ("red", "blue", "rg", "gb", "rb")]
     names += [f"colour.{way}.{dy}.{dx}" for way in ("red", "blue") for dy, dx in _COLOUR_SHIFTS]
+    profiles = ("fine", "coarse", "fine_coarse", "red", "blue")
+    names += [f"structure.{what}{n}" for what, n in product(profiles, range(_N_QUARTERS))]
+    names += [f"structure.related{n}" for n in range(5)]
     return tuple(names)
 
 
@@ -265,47 +268,6 @@ def _harmonics(profile: Plane) -> list[float]:
     return [float(np.log(strength[at].mean() / usual)) for at in harmonics.values()]
 
 
-# --- co-occurrence ------------------------------------------------------------------------------
-
-_CLIP = 2
-# Of a quantised difference, in quarters of a grey level; odd, so that both signs fare alike.
-_STEP_QUARTERS = 9
-
-
-@cache
-def _folding() -> npt.NDArray[np.float64]:
-    """Triples of levels to classes that are alike under sign and direction, (125, n)."""
-    base = 2 * _CLIP + 1
-    classes: dict[tuple[int, ...], int] = {}
-    matrix = np.zeros((base**3, base**3))
-    for number, triple in enumerate(product(range(-_CLIP, _CLIP + 1), repeat=3)):
-        negative = tuple(-level for level in triple)
-        key = min(triple, triple[::-1], negative, negative[::-1])
-        matrix[number, classes.setdefault(key, len(classes))] = 1
-    return matrix[:, : len(classes)]
-
-
-def _cooccurrence(luma: Plane) -> npt.NDArray[np.float64]:
-    """Square roots of frequencies of three successive differences, rows and columns together."""
-    quarters = (4 * luma).astype(np.int16)
-    rows = _levels(quarters[:, :, 1:] - quarters[:, :, :-1])
-    columns = _levels(quarters[:, 1:] - quarters[:, :-1])
-    base = np.uint8(2 * _CLIP + 1)
-    along_x = (rows[:, :, :-2] * base + rows[:, :, 1:-1]) * base + rows[:, :, 2:]
-    along_y = (columns[:, :-2] * base + columns[:, 1:-1]) * base + columns[:, 2:]
-    counts = np.bincount(along_x.ravel(), minlength=125) + np.bincount(
-        along_y.ravel(), minlength=125
-    )
-    return np.sqrt(counts @ _folding() / (along_x.size + along_y.size))
-
-
-def _levels(differences: npt.NDArray[np.int16]) -> npt.NDArray[np.uint8]:
-    """Differences rounded to steps and cut, 0 … 4."""
-    most = (_STEP_QUARTERS * (2 * _CLIP + 1)) // 2
-    np.clip(differences, -most, most, out=differences)
-    return ((differences + most).astype(np.uint8)) // np.uint8(_STEP_QUARTERS)
-
-
 # --- noise --------------------------------------------------------------------------------------
 
 
@@ -331,12 +293,18 @@ def _noise(luma: Plane, residual: Plane) -> npt.NDArray[np.float64]:
     return np.concatenate([quantiles - strength.mean(), shape])
 
 
-def _blocks(plane: Plane) -> npt.NDArray[np.float64]:
-    """Means over blocks of 8 × 8, (1024,)."""
-    n = TILE_PX // _BLOCK_PX
-    rows = plane.reshape(N_TILES * n, _BLOCK_PX, TILE_PX).sum(axis=1)
-    sums: npt.NDArray[np.float64] = rows.reshape(-1, _BLOCK_PX).sum(axis=1, dtype=np.float64)
-    return sums / _BLOCK_PX**2
+def _blocks(plane: Plane, side: int = _BLOCK_PX) -> npt.NDArray[np.float64]:
+    """Means over square blocks, (1024,) for those of 8 × 8 at full size and 4 × 4 at half."""
+    rows = plane.reshape(-1, side, plane.shape[-1]).sum(axis=1)
+    means = rows @ _averaging(plane.shape[-1], side)
+    return np.asarray(means, np.float64).ravel()
+
+
+@cache
+def _averaging(width: int, side: int) -> Plane:
+    """Sums over `side` columns, divided by a block's pixels; as a product, for speed."""
+    blocks = np.eye(width // side).repeat(side, axis=0) / side**2
+    return np.ascontiguousarray(blocks, np.float32)
 
 
 def _correlated(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> float:
@@ -345,13 +313,48 @@ def _correlated(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) ->
     return float(one @ other / np.sqrt((one @ one + 1e-2) * (other @ other + 1e-2)))
 
 
+# --- structure ----------------------------------------------------------------------------------
+
+
+def _structure(luma: Plane, residual: Plane, halves: list[Plane]) -> npt.NDArray[np.float64]:
+    """How strong each block's residuals are, given what a coarser look at it shows.
+
+    A sensor leaves noise in the smoothest blocks too; a generator's texture comes and goes with
+    the structure that it belongs to.
+
+    Args:
+        luma: (4, 128, 128).
+        residual: of luma.
+        halves: residuals of red, green and blue at half the size.
+    """
+    fine = _log_blocks(residual, _BLOCK_PX)
+    coarse = _log_blocks(halves[1], _BLOCK_PX // 2)
+    red, blue = (_log_blocks(halves[at] - halves[1], _BLOCK_PX // 2) for at in (0, 2))
+    contrast = np.log(np.sqrt(np.maximum(_blocks(luma * luma) - _blocks(luma) ** 2, 0)) + _FLOOR)
+    by_contrast, by_coarse = np.argsort(contrast), np.argsort(coarse)
+    found = _profile(fine - contrast, by_contrast) + _profile(coarse - contrast, by_contrast)
+    found += _profile(fine - coarse, by_coarse)
+    found += _profile(red - coarse, by_coarse) + _profile(blue - coarse, by_coarse)
+    pairs = ((fine, contrast), (fine, coarse), (coarse, contrast), (red, coarse), (red, blue))
+    return np.array(found + [_correlated(one, other) for one, other in pairs])
+
+
+def _log_blocks(plane: Plane, side: int) -> npt.NDArray[np.float64]:
+    return np.log(_blocks(np.abs(plane), side) + _FLOOR)
+
+
+def _profile(values: npt.NDArray[np.float64], order: npt.NDArray[np.int64]) -> list[float]:
+    """Means over the quarters of an order."""
+    means: list[float] = values[order].reshape(_N_QUARTERS, -1).mean(axis=1).tolist()
+    return means
+
+
 # --- colour -------------------------------------------------------------------------------------
 
 
-def _colour(red: Plane, green: Plane, blue: Plane) -> npt.NDArray[np.float64]:
+def _colour(planes: tuple[Plane, ...], halves: list[Plane]) -> npt.NDArray[np.float64]:
     # Two of the tiles, for speed: this one group would cost a third of all time.
-    full = [_first_differences(plane[::3]) for plane in (red, green, blue)]
-    halves = [_high_pass(_halved(plane)) for plane in (red, green, blue)]
+    full = [_first_differences(plane[::3]) for plane in planes]
     found = _related(full) + _related(halves)
     for plane in (halves[0], halves[2]):
         found += _correlations(plane - halves[1], _COLOUR_SHIFTS)

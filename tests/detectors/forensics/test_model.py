@@ -88,6 +88,36 @@ def test_a_strange_image_cannot_score_without_bound():
     assert abs(model.score(np.full(_D, 1e30))) <= most
 
 
+def test_what_the_groups_add_makes_up_the_score():
+    values, labels, groups = _world(0)
+    model = fit_forensic(values, labels, groups)
+    parts = model.contributions(values[7])
+    assert set(parts) == {name.partition(".")[0] for name in feature_names()}
+    assert sum(parts.values()) + model.bias == pytest.approx(float(model.score(values[7])))
+
+
+def test_what_changes_between_views_of_an_image_loses_its_say():
+    """The second feature tells the classes as the first does, but not twice alike."""
+    rng = np.random.default_rng(4)
+    labels = np.repeat(np.arange(1000) % 2, 2)
+    values = rng.standard_normal((2000, _D)) * 0.1
+    values[:, 0] += np.repeat(labels[::2] + 0.5 * rng.standard_normal(1000), 2)
+    values[:, 1] += labels + 0.5 * rng.standard_normal(2000)
+    groups = np.where(labels == 1, "generator", "photos")
+    items = np.repeat([f"image {n}" for n in range(1000)], 2)
+    plain = fit_forensic(values, labels, groups)
+    steady = fit_forensic(values, labels, groups, items=items, steadiness=10)
+    assert plain.weights[1] / plain.weights[0] > 0.8
+    assert steady.weights[1] / steady.weights[0] < 0.3
+
+
+def test_images_of_one_view_each_ask_for_no_steadiness():
+    values, labels, groups = _world(0)
+    plain = fit_forensic(values, labels, groups)
+    alone = fit_forensic(values, labels, groups, items=[str(n) for n in range(labels.size)])
+    np.testing.assert_array_equal(alone.weights, plain.weights)
+
+
 def test_one_class_alone_is_refused():
     values, _, groups = _world(0)
     with pytest.raises(InputError, match="0 of 200 images are synthetic"):
