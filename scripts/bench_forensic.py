@@ -1,0 +1,55 @@
+"""`scripts/bench forensic`: the forensic detector beside one decoding of the same image."""
+
+from __future__ import annotations
+
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from bench_rounds import rounds_of
+from bench_watermark import square_jpeg
+
+from madaudit.detectors import build_detector
+from madaudit.detectors.base import Batch, Look, Raster
+from madaudit.detectors.provenance.containers import parse
+from madaudit.types import Sample
+
+
+def forensic_timers(files: list[bytes]) -> dict[str, Callable[[], float]]:
+    """CPU seconds of this thread for all files, so that a busy machine counts for neither."""
+    import simplejpeg
+
+    pixels = [simplejpeg.decode_jpeg(file) for file in files]
+    looks = [
+        Look(Sample(0, "", 0, len(file), memoryview(file)), parse(memoryview(file)))
+        for file in files
+    ]
+    batch = Batch(looks, lambda index: Raster(pixels[index]))
+    detector = build_detector("forensic")
+
+    def timed(work: Callable[[], object]) -> float:
+        began = time.thread_time()
+        work()
+        return time.thread_time() - began
+
+    return {
+        "simplejpeg, RGB": lambda: timed(lambda: [simplejpeg.decode_jpeg(f) for f in files]),
+        "madaudit forensic": lambda: timed(lambda: detector.detect(batch)),
+    }
+
+
+def bench_forensic(photos: list[Path], n_rounds: int) -> None:
+    print(f"{len(photos)} photos; Python {platform.python_version()}, {platform.machine()}")
+    print(f"{'':<6}{'':<24}{'ms an image':>12}{'against one decode':>20}")
+    for side_px in (256, 512, 1024):
+        files = [square_jpeg(photo, side_px) for photo in photos]
+        results = dict(rounds_of(forensic_timers(files), n_rounds))
+        decode = results["simplejpeg, RGB"]
+        for name, seconds in results.items():
+            of_decode = statistics.median(s / d for s, d in zip(seconds, decode, strict=True))
+            each = 1000 * statistics.median(seconds) / len(files)
+            print(f"{side_px:<6}{name:<24}{each:>12.2f}{of_decode:>20.2f}")
+        size = sum(map(len, files)) / len(files) / 1000
+        print(f"{side_px:<6}{'(JPEGs of ' + format(size, '.0f') + ' KB)':<24}")
