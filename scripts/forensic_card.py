@@ -24,11 +24,12 @@ classes.
 PROTOCOL = """\
 ## How it is judged
 
-* **One history.** Every image, real or not, is cut to 256 native pixels at random and stored as a
+* **One history.** Every image, real or not, is cut to 248 native pixels at random and stored as a
   JPEG of a quality drawn from 75 … 95, four of five with halved chroma. A lossless image is a JPEG
   once before that, at a place of its own on the 8 × 8 grid, since photos have been one. In
   training, half of the views of both classes are resized by a factor of ½ … 1¼ first, with one of
-  four filters. After img2dataset means: centre crop, 256 px by area averaging, JPEG 95.
+  four filters. After img2dataset means: 256 px by area averaging, centre crop, JPEG 95. Images
+  under 256 px are not judged.
 * **Left out together:** the generator's family (what shares an autoencoder or a maker; the mixed
   source too where it may hold one) *and* the photo source it stands against, with all
   reconstructions of its photos. A generator's area is the mean over the photo sources.

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from forensic_views import VIEWS, Item, Source
+from forensic_views import JUDGED_PX, VIEWS, Item, Source
 
 from madaudit.detectors.forensics import features, tiles, traces
 
@@ -63,7 +63,9 @@ def _code_digest() -> str:
 def n_views_of(kind: str, n_items: int) -> int:
     if kind == "training":
         return int(np.clip(round(WANTED_ROWS / max(n_items, 1)), LEAST_VIEWS, MOST_VIEWS))
-    return 3 if kind in ("native", "shrunk", "cut_img2dataset") else 1
+    if kind == "native":
+        return 3
+    return 2 if kind in ("shrunk", "cut_img2dataset") and n_items < 100 else 1
 
 
 def table_of(source: Source, items: Sequence[Item], kind: str, cache: Path) -> Table:
@@ -86,7 +88,8 @@ def table_of(source: Source, items: Sequence[Item], kind: str, cache: Path) -> T
 
 def _rows(item: Item, kind: str, n_views: int) -> list[tuple[str, np.ndarray, tuple[float, ...]]]:
     rgb = item.rgb()
-    if rgb is None or min(rgb.shape[:2]) < tiles.TILE_PX:
+    least = tiles.TILE_PX if kind in ("training", "raw") else JUDGED_PX
+    if rgb is None or min(rgb.shape[:2]) < least:
         return []
     found = []
     for number in range(n_views):

@@ -19,7 +19,10 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-VIEW_PX = 256
+# Under 256 by what placing a JPEG's grid anew costs, so that all views have one size.
+VIEW_PX = 248
+# Of the shorter side: smaller images are not judged.
+JUDGED_PX = 256
 LEAST_PX = 128
 QUALITIES = (75, 96)
 SHARE_420 = 0.8
@@ -158,9 +161,9 @@ def training_view(rgb: np.ndarray, item_format: str, rng: np.random.Generator) -
 
 
 def img2dataset_view(rgb: np.ndarray, item_format: str, rng: np.random.Generator) -> View:
-    """As img2dataset makes it: centre crop of 256 px, area averaging, JPEG 95, 4:2:0."""
-    del item_format, rng  # a downloaded file comes as it is
-    factor = VIEW_PX / min(rgb.shape[:2])
+    """As img2dataset makes it: 256 px by area averaging, centre crop, JPEG 95, 4:2:0."""
+    rgb = with_history(rgb, item_format, rng)
+    factor = JUDGED_PX / min(rgb.shape[:2])
     if factor < 1:
         rgb = resized(rgb, factor, Image.Resampling.BOX)
     return through_jpeg(middle(rgb), 95, 2)
@@ -168,8 +171,8 @@ def img2dataset_view(rgb: np.ndarray, item_format: str, rng: np.random.Generator
 
 def shrunk(rgb: np.ndarray) -> np.ndarray:
     """A photo at the size at which the small synthetic images were made: short side 256."""
-    factor = VIEW_PX / min(rgb.shape[:2])
-    return middle(resized(rgb, factor, Image.Resampling.LANCZOS)) if factor < 1 else rgb
+    factor = JUDGED_PX / min(rgb.shape[:2])
+    return resized(rgb, factor, Image.Resampling.LANCZOS) if factor < 1 else rgb
 
 
 def shrunk_view(rgb: np.ndarray, item_format: str, rng: np.random.Generator) -> View:
@@ -182,7 +185,7 @@ def shrunk_img2dataset_view(rgb: np.ndarray, item_format: str, rng: np.random.Ge
 
 def cut_img2dataset_view(rgb: np.ndarray, item_format: str, rng: np.random.Generator) -> View:
     """A native piece of 256 px, so that img2dataset has nothing to resize."""
-    return img2dataset_view(cropped(rgb, rng), item_format, rng)
+    return img2dataset_view(cropped(rgb, rng, JUDGED_PX), item_format, rng)
 
 
 def raw_view(rgb: np.ndarray, item_format: str, rng: np.random.Generator) -> View:

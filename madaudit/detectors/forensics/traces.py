@@ -7,9 +7,6 @@ measures one such trace on four native tiles of 128 × 128 pixels:
 * `spectrum`: shape of the luma power spectrum over radius and direction, and its peaks at the
   fractions of the sampling rate at which upsampling by 2, 4 and 8 leaves them (Frank et al. 2020,
   arXiv 2003.08685; Durall et al. 2020, arXiv 2003.01826).
-* `correlation`: autocorrelation of a noise residual over small shifts, the stationary form of
-  neighbouring-pixel relations (Popescu and Farid 2005; Tan et al. 2024, arXiv 2312.10461).
-* `period`: periodicity of the second derivative along rows and columns (Gallagher 2005).
 * `noise`: how the residual's strength is spread over blocks and hangs on their brightness.
 * `colour`: residuals of the colour differences against luma's at two scales (Gallagher and Chen
   2008 on traces of demosaicing).
@@ -36,7 +33,6 @@ Features = npt.NDArray[np.float32]
 
 _N_RADII = 14
 _N_ANGLES = 3
-_SHIFTS = tuple((dy, dx) for dy, dx in product(range(4), range(-3, 4)) if dy or dx > 0)
 _COLOUR_SHIFTS = ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0))
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 # Grey levels: what one step of rounding leaves; keeps logarithms finite on flat tiles.
@@ -62,14 +58,12 @@ def features(rgb: Pixels) -> Features | None:
         return None
     red, green, blue = np.ascontiguousarray(tiles.transpose(3, 0, 1, 2)).astype(np.float32)
     luma = (red + 2 * green + blue) / 4
-    across, residual = _residuals(luma)
+    residual = _high_pass(luma)
     if float(np.sqrt(_mean_product(residual, residual))) < _LEAST_RESIDUAL:
         return None
     halves = [_high_pass(_halved(plane)) for plane in (red, green, blue)]
     groups = (
         _spectrum(luma),
-        _correlation(residual),
-        _period(across),
         _noise(luma, residual),
         _colour((red, green, blue), halves),
         _structure(luma, residual, halves),
@@ -82,8 +76,6 @@ def feature_names() -> tuple[str, ...]:
     """One name per feature, "<group>.<what>"; the weights file holds them."""
     names = [f"spectrum.r{r}a{a}" for r, a in product(range(_N_RADII), range(_N_ANGLES))]
     names += [f"spectrum.peak{n}{way}" for n, way in product((2, 4, 8), ("x", "y", "xy"))]
-    names += [f"correlation.{dy}.{dx}" for dy, dx in _SHIFTS]
-    names += [f"period.{way}{n}" for way, n in product("xy", (2, 4, 8))]
     names += [f"noise.q{int(100 * q)}" for q in _QUANTILES]
     names += ["noise.level", "noise.tails", "noise.kurtosis", "noise.zeros"]
     names += ["noise.brightness", "noise.middle", "noise.spread"]
@@ -99,35 +91,14 @@ def feature_names() -> tuple[str, ...]:
 # --- residuals ----------------------------------------------------------------------------------
 
 
-class _Residuals(NamedTuple):
-    """Second derivatives of luma, zero at the tiles' borders.
-
-    Attributes:
-        across: magnitudes along rows and along columns, each (4, 126, 128) or its transpose.
-        both: along both (Ker and Böhme's filter), (4, 128, 128), in grey levels / 4.
-    """
-
-    across: tuple[Plane, Plane]
-    both: Plane
-
-
-def _residuals(plane: Plane) -> _Residuals:
-    along_x = _second_difference(plane)
-    along_y = plane[:, :-2] - 2 * plane[:, 1:-1] + plane[:, 2:]
+def _high_pass(plane: Plane) -> Plane:
+    """Second derivative along both directions (Ker and Böhme's filter), zero at the borders."""
+    along_x = plane[:, :, :-2] - 2 * plane[:, :, 1:-1] + plane[:, :, 2:]
     both = np.zeros_like(plane)
     np.subtract(along_x[:, :-2], 2 * along_x[:, 1:-1], out=both[:, 1:-1, 1:-1])
     both[:, 1:-1, 1:-1] += along_x[:, 2:]
     both *= np.float32(0.25)
-    return _Residuals((np.abs(along_x), np.abs(along_y)), both)
-
-
-def _second_difference(plane: Plane) -> Plane:
-    return plane[:, :, :-2] - 2 * plane[:, :, 1:-1] + plane[:, :, 2:]
-
-
-def _high_pass(plane: Plane) -> Plane:
-    """The residual alone, for planes of which nothing else is asked."""
-    return _residuals(plane).both
+    return both
 
 
 def _mean_product(one: Plane, other: Plane) -> float:
@@ -230,42 +201,6 @@ def _spectrum(luma: Plane) -> npt.NDArray[np.float64]:
     means = (sums / spectral.sizes)[:-1]
     peaks = log_power[spectral.peaks] - log_power[spectral.around].mean(axis=1)
     return np.concatenate([means - means.mean(), spectral.families @ peaks])
-
-
-# --- neighbours ---------------------------------------------------------------------------------
-
-
-def _correlation(residual: Plane) -> npt.NDArray[np.float64]:
-    """Autocorrelation of the residual, damped so that edges do not outvote texture."""
-    scale = np.float32(np.mean(np.abs(residual)) + _FLOOR)
-    damped: Plane = np.divide(residual, np.abs(residual) + scale, dtype=np.float32)
-    # A second line of zeros, so that a shift of three wraps onto nothing.
-    for border in (1, -2):
-        damped[:, border] = 0
-        damped[:, :, border] = 0
-    return np.array(_correlations(damped, _SHIFTS), np.float64)
-
-
-def _period(across: tuple[Plane, Plane]) -> npt.NDArray[np.float64]:
-    found: list[float] = []
-    for magnitudes, axis in zip(across, (1, 2), strict=True):
-        profile = magnitudes.mean(axis=axis)
-        usable = profile[:, 1 : 1 + TILE_PX - 8]
-        found += _harmonics(usable / (usable.mean(axis=1, keepdims=True) + _FLOOR))
-    return np.array(found)
-
-
-def _harmonics(profile: Plane) -> list[float]:
-    """Log strength at periods 2, 4 and 8 against the profile's median strength.
-
-    Args:
-        profile: (4, 120), mean 1.
-    """
-    n = profile.shape[1]
-    strength = np.abs(fft.rfft(profile)).mean(axis=0) + _FLOOR
-    usual = np.median(strength[n // 16 :])
-    harmonics = {2: [n // 2], 4: [n // 4], 8: [n // 8, 3 * n // 8]}
-    return [float(np.log(strength[at].mean() / usual)) for at in harmonics.values()]
 
 
 # --- noise --------------------------------------------------------------------------------------
