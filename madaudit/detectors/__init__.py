@@ -32,6 +32,7 @@ DETECTORS: dict[str, str] = {
     "dwt_dct_svd": "madaudit.detectors.watermarks.dwt_dct_svd:DwtDctSvd",
     "exif_software": f"{_MARKS}.exif_software:ExifSoftware",
     "fooocus": f"{_MARKS}.fooocus:Fooocus",
+    "forensic": "madaudit.detectors.forensic:Forensic",
     "generator_settings": f"{_MARKS}.generator_settings:GeneratorSettings",
     "greenlist": "madaudit.detectors.watermarks.greenlist:Greenlist",
     "invisible_characters": (
