@@ -164,6 +164,8 @@ MAX_PROBE_HEAD_BYTES = 1 << 20
 MAX_STORE_JSON_BYTES = 1 << 28
 # Either file of a calibration; fifty sources take 200 kB, and nothing real is near this.
 MAX_CALIBRATION_BYTES = 1 << 24
+# Sums of combined scores: a hundred thousand strata of a hundred filled cells, 16 bytes each.
+MAX_COMBINED_BYTES = 1 << 30
 
 # Strata kept at most; a data set has millions of domains, a table no reader for them.
 MAX_STRATA = 100_000

@@ -1,51 +1,60 @@
 """`madaudit estimate`: the effective real fraction p, from what a store holds.
 
-This version knows one tier, the certain floor: samples with a mark of having been generated.
+Marks give the certain floor. With a calibration the graded scores give the tiers above it, overall
+and by stratum, and each sample its posterior; with labels what people saw stands above all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import click
 import numpy as np
 
+from madaudit.commands.combined import Counted, Labels, Wanted, count_store
+from madaudit.commands.estimate_summary import print_estimate
 from madaudit.commands.observability import blindness_in_words, imageless_in_words
+from madaudit.commands.posteriors import write_posteriors
 from madaudit.commands.shell import common_options, guarded, print_json
-from madaudit.commands.store_rows import group_labels, mark_rows, needed_columns
+from madaudit.commands.store_strata import (
+    Course,
+    StrataTold,
+    Stratum,
+    WorstStrata,
+    effective_real,
+    tell_strata,
+)
+from madaudit.commands.store_tiers import (
+    Composite,
+    Population,
+    Request,
+    estimate_population,
+    population_of,
+    settings_of,
+)
 from madaudit.commands.watermark_checks import WatermarkCheck, watermark_checks
 from madaudit.errors import OptionError, StoreError
-from madaudit.estimation import Floor, MarkTally, estimate_floor
-from madaudit.limits import MAX_STRATA
-from madaudit.reports.wording import count, percent, plural, visible
+from madaudit.estimation import Floor, MarkTally, ScoreSketch, estimate_floor
+from madaudit.estimation.calibration import Calibration
+from madaudit.estimation.prevalence import Estimate as Tiers
+from madaudit.reports.wording import percent, plural
 from madaudit.scanning.store import Store, Survey
 from madaudit.types import Interval
 
-Composite = Literal["real", "synthetic", "apart"]
 BY_CHANCE = (
     "a check with p-values calls a sample marked at its own threshold, so the floor may hold by "
     "chance that threshold times the samples tested; what holds for the whole data set stands "
     "under watermarks"
 )
+# Real sources from which their shift can be modelled.
+_FEW_SOURCES = 10
 # Values of the columns to counts.
-Strata = dict[tuple[str, ...], MarkTally]
+Strata = Mapping[tuple[str, ...], MarkTally]
 
 
-@dataclass(frozen=True)
-class Stratum:
-    """One stratum: its values by column, its counts and its floor."""
-
-    by: dict[str, str]
-    tally: MarkTally
-    floor: Floor
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"by": self.by, "n": self.tally.n, "floor": self.floor.to_dict()}
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Estimate:
     """What is known of p.
 
@@ -56,6 +65,12 @@ class Estimate:
         flags: what a reader must know before using them.
         strata: largest first.
         watermarks: what each check with p-values says of the data set.
+        tiers: from scores and labels; None where there are neither.
+        distinct: the same with every near-duplicate cluster counted once; None without clusters.
+        calibration: whose combiner made the scores.
+        counted: combined scores by stratum; see `sketch`.
+        worst: strata against the whole, the number of them allowed for.
+        course: over the years, where the strata are years.
     """
 
     tally: MarkTally
@@ -64,60 +79,123 @@ class Estimate:
     flags: tuple[str, ...]
     strata: tuple[Stratum, ...] = field(default=())
     watermarks: tuple[WatermarkCheck, ...] = ()
+    tiers: Tiers | None = None
+    distinct: Tiers | None = None
+    calibration: Calibration | None = None
+    counted: Counted | None = None
+    worst: WorstStrata | None = None
+    course: Course | None = None
+
+    @property
+    def n(self) -> int:
+        return self.tally.n
+
+    @property
+    def tier(self) -> str:
+        """The headline's."""
+        return self.tiers.tier if self.tiers else "floor"
+
+    @property
+    def prevalence(self) -> Interval:
+        """The headline's interval of π."""
+        return self.tiers.prevalence if self.tiers else self.floor.all_marks
 
     @property
     def p(self) -> Interval:
-        return self.floor.effective_real()
+        return effective_real(self.prevalence) if self.tiers else self.floor.effective_real()
+
+    @property
+    def p_distinct(self) -> Interval | None:
+        return self.distinct.p if self.distinct else None
+
+    @property
+    def sketch(self) -> ScoreSketch:
+        """Combined scores of all samples; marked ones lie in the last cell, as +∞ does."""
+        return self.counted.sketch() if self.counted else ScoreSketch()
 
     def to_dict(self) -> dict[str, Any]:
+        tiers = self.tiers.to_dict()["tiers"] if self.tiers else {}
         return {
             "n": self.tally.n,
             "p": self.p.to_dict(),
-            "p_distinct": None,
-            "tier": "floor",
+            "p_distinct": self.p_distinct.to_dict() if self.p_distinct else None,
+            "tier": self.tier,
             "tiers": {
                 "floor": self.floor.to_dict(),
-                "detectable": None,
-                "model_based": None,
-                "adjudicated": None,
+                "detectable": tiers.get("detectable"),
+                "model_based": tiers.get("model_based"),
+                "adjudicated": tiers.get("adjudicated"),
             },
             "composite_share": self.tally.share(self.tally.composite),
+            "calibration": self.calibration.fingerprint if self.calibration else None,
             "assumptions": list(self.assumptions),
             "flags": list(self.flags),
             "strata": [stratum.to_dict() for stratum in self.strata],
+            "worst": self._worst(),
+            "trend": self.course.to_dict() if self.course else None,
             "watermarks": [check.to_dict() for check in self.watermarks],
+        }
+
+    def _worst(self) -> dict[str, Any] | None:
+        if self.worst is None:
+            return None
+        names = {stratum.number: stratum.by for stratum in self.strata}
+        return {
+            "limit": self.worst.limit,
+            "n_above": self.worst.n_above,
+            "strata": [
+                {
+                    "by": names[one.number],
+                    "low": one.low,
+                    "low_model_based": one.low_model_based,
+                    "p_value": one.p_value,
+                }
+                for one in self.worst.strata
+            ],
         }
 
 
 def estimate(
     store: str,
     *,
+    calibration: str | Calibration | None = None,
     by: Sequence[str] = (),
     composite: Composite = "real",
     level: float = 0.95,
+    posteriors: bool = True,
 ) -> Estimate:
     """The effective real fraction of a scanned data set.
 
     Args:
         store: folder or URL of the store.
-        by: columns to stratify by; "domain" is the host of the URL.
+        calibration: folder of one, "default", or the calibration itself; None for marks alone.
+        by: columns to stratify by; "domain" is the host of the URL, "year" the year in its path.
         composite: photos with generated parts count as real, as synthetic, or stand apart
             (out of the denominator).
-        level: of sampling bounds.
+        level: of all intervals.
+        posteriors: write each sample's combined score and posterior into the store, which only
+            a calibration gives.
 
     Raises:
         StoreError: no store, or none of its shards is finished.
         OptionError: an unknown column or value.
+        InputError: no calibration there, or one of other detectors.
     """
-    if composite not in get_args(Composite):
-        raise OptionError(f"--composite is {composite!r}; allowed: real, synthetic, apart")
+    _require(composite, level)
     opened = Store(store.rstrip("/"))
     survey = opened.survey()
-    total, strata = _tally(opened, survey, by)
-    known = conclude(survey, total, strata, by=by, composite=composite, level=level)
+    require_finished(opened, survey)
+    ruler = _calibration(calibration, survey)
+    wanted = Wanted(ruler, tuple(by))
+    counted = count_store(opened, survey, wanted)
+    request = Request(settings_of(ruler, level), composite, survey.is_sampled)
+    known = _conclude(survey, counted, request, wanted)
     checks = watermark_checks(opened, survey, level=level)
     extra = (BY_CHANCE,) if checks else ()
-    return replace(known, watermarks=checks, assumptions=(*known.assumptions, *extra))
+    known = replace(known, watermarks=checks, assumptions=(*known.assumptions, *extra))
+    if ruler is not None and posteriors:
+        _write_posteriors(opened, survey, wanted, known, request)
+    return known
 
 
 def conclude(
@@ -129,27 +207,18 @@ def conclude(
     composite: Composite = "real",
     level: float = 0.95,
 ) -> Estimate:
-    """What is known of p, from counts that were taken before."""
-
-    def floor_of(tally: MarkTally) -> Floor:
-        return estimate_floor(
-            tally,
-            is_sampled=survey.is_sampled,
-            level=level,
-            counts_composite=composite == "synthetic",
-            drops_composite=composite == "apart",
-        )
-
-    ordered = sorted(strata.items(), key=lambda item: (-item[1].n, item[0]))
+    """What marks alone say of p, from counts that were taken before."""
+    request = Request(settings_of(None, level), composite, survey.is_sampled)
+    numbered = [
+        _stratum(number, labels, tally, by, request)
+        for number, (labels, tally) in enumerate(strata.items())
+    ]
     return Estimate(
         total,
-        floor_of(total),
+        _floor(total, request),
         _assumptions(is_sampled=survey.is_sampled, composite=composite),
         _flags(survey, total),
-        tuple(
-            Stratum(dict(zip(by, labels, strict=True)), tally, floor_of(tally))
-            for labels, tally in ordered
-        ),
+        _ordered(numbered),
     )
 
 
@@ -166,31 +235,130 @@ def require_finished(store: Store, survey: Survey) -> None:
         )
 
 
-def _tally(store: Store, survey: Survey, by: Sequence[str]) -> tuple[MarkTally, Strata]:
-    """Counts over all finished shards, in all and by stratum."""
-    require_finished(store, survey)
-    total = MarkTally()
-    strata: Strata = {}
-    extra = needed_columns(store.columns(survey.markers[0]["shard"]), by) if by else []
-    for marker in survey.markers:
-        of_shard = MarkTally()
-        for rows in mark_rows(store, marker["shard"], survey.looks_at, extra):
-            of_shard += rows.tally()
-            if by:
-                _add_strata(strata, rows, by)
-        total += of_shard
-    return total, strata
+def _require(composite: str, level: float) -> None:
+    if composite not in get_args(Composite):
+        raise OptionError(f"--composite is {composite!r}; allowed: real, synthetic, apart")
+    if not 0.0 < level < 1.0:
+        raise OptionError(f"--level is {level}; it must lie between 0 and 1")
 
 
-def _add_strata(strata: Strata, rows: Any, by: Sequence[str]) -> None:
-    columns = [group_labels(rows, column) for column in by]
-    labels = list(zip(*columns, strict=True))
-    places = {label: number for number, label in enumerate(dict.fromkeys(labels))}
-    codes = np.fromiter((places[label] for label in labels), dtype=np.int64, count=len(labels))
-    for label, number in places.items():
-        if label not in strata and len(strata) >= MAX_STRATA:
-            label = ("(further strata)",) * len(by)  # noqa: PLW2901 — the rest goes together
-        strata[label] = strata.get(label, MarkTally()) + rows.tally(codes == number)
+def _calibration(given: str | Calibration | None, survey: Survey) -> Calibration | None:
+    if given is None:
+        return None
+    from madaudit.commands.calibration_files import read_calibration
+
+    found = read_calibration(given) if isinstance(given, str) else given
+    found.require_fits(survey.manifest["identities"])
+    return found
+
+
+# ---- what is known
+
+
+def _conclude(survey: Survey, counted: Counted, request: Request, wanted: Wanted) -> Estimate:
+    """All tiers over all rows and by stratum."""
+    total = counted.tally
+    known = Estimate(
+        total,
+        _floor(total, request),
+        _assumptions(is_sampled=survey.is_sampled, composite=request.composite),
+        _flags(survey, total),
+        calibration=wanted.calibration,
+        counted=counted,
+    )
+    strata = [
+        _stratum(number, labels, MarkTally.of(row), wanted.by, request)
+        for number, (labels, row) in enumerate(zip(counted.labels, counted.tallies, strict=True))
+    ]
+    strata = [replace(one, counted=counted) for one in strata] if wanted.by else []
+    if wanted.calibration is None:
+        return replace(known, strata=_ordered(strata))
+    tiers = estimate_population(
+        population_of(counted),
+        request,
+        floor=known.floor.all_marks,
+        calibration=wanted.calibration,
+    )
+    distinct = None
+    if wanted.clusters is not None:
+        distinct = estimate_population(
+            Population.distinct(counted.cells.together()),
+            request,
+            floor=known.floor.all_marks,
+            calibration=wanted.calibration,
+        )
+    told = StrataTold([])
+    if strata:
+        closed = tiers.model_based.closed.point if tiers.model_based else None
+        told = tell_strata(counted, strata, request, wanted.calibration, {}, closed)
+    return replace(
+        known,
+        tiers=tiers,
+        distinct=distinct,
+        strata=_ordered(told.strata),
+        worst=told.worst,
+        course=told.course,
+        assumptions=_assumptions_of(tiers, known, total),
+        flags=(*known.flags, *tiers.flags, *_source_flags(wanted.calibration)),
+    )
+
+
+def _floor(tally: MarkTally, request: Request) -> Floor:
+    return estimate_floor(
+        tally,
+        is_sampled=request.is_sampled,
+        level=request.settings.level,
+        counts_composite=request.composite == "synthetic",
+        drops_composite=request.composite == "apart",
+    )
+
+
+def _stratum(
+    number: int, labels: Labels, tally: MarkTally, by: Sequence[str], request: Request
+) -> Stratum:
+    values = dict(zip(by, labels, strict=True))
+    return Stratum(values, tally, _floor(tally, request), number=number)
+
+
+def _ordered(strata: Sequence[Stratum]) -> tuple[Stratum, ...]:
+    return tuple(sorted(strata, key=lambda one: (-one.tally.n, tuple(one.by.values()))))
+
+
+def _write_posteriors(
+    store: Store, survey: Survey, wanted: Wanted, known: Estimate, request: Request
+) -> None:
+    model = known.tiers.model_based if known.tiers else None
+    write_posteriors(
+        store,
+        survey,
+        wanted,
+        np.array(model.p_synthetic) if model else None,
+        {"estimate": {**known.to_dict(), "strata": [], "worst": None}},
+        counts_composite=request.composite == "synthetic",
+    )
+
+
+# ---- in words
+
+
+def _assumptions_of(tiers: Tiers, known: Estimate, total: MarkTally) -> tuple[str, ...]:
+    """What the headline rests on; what the floor says of itself only where it leads."""
+    marks, composites = known.assumptions[0], known.assumptions[-1]
+    if tiers.tier == "floor":
+        return known.assumptions
+    has_marks = total.synthetic > 0
+    return (*tiers.assumptions, *((marks,) if has_marks else ()), composites)
+
+
+def _source_flags(calibration: Calibration) -> tuple[str, ...]:
+    n = sum(1 for sketch in calibration.real.values() if sketch.n > 0)
+    if not 0 < n < _FEW_SOURCES:
+        return ()
+    told = (
+        f"the calibration's real samples are of {plural(n, 'source')}: from fewer than "
+        f"{_FEW_SOURCES} nobody can tell how far scores of other real samples lie"
+    )
+    return (told,)
 
 
 def _assumptions(*, is_sampled: bool, composite: Composite) -> tuple[str, ...]:
@@ -243,33 +411,10 @@ def _flags(survey: Survey, tally: MarkTally) -> tuple[str, ...]:
     return tuple(flags)
 
 
-def _print(estimate: Estimate) -> None:
-    floor = estimate.floor.all_marks
-    click.echo(
-        f"p, the effective real fraction, is at most {percent(1 - floor.low, floor.low)}: "
-        f"{percent(floor.low)} of {count(estimate.tally.n)} rows are at least synthetic "
-        f"(certain floor; with validated signatures {percent(estimate.floor.validated.low)})"
-    )
-    click.echo(f"  composites: {percent(estimate.tally.share(estimate.tally.composite))}")
-    for check in estimate.watermarks:
-        click.echo(f"  watermark {check.in_words()}")
-    for flag in estimate.flags:
-        click.echo(f"  note: {flag}")
-    for assumption in estimate.assumptions:
-        click.echo(f"  assumes: {assumption}")
-    for stratum in estimate.strata[:50]:
-        name = ", ".join(f"{column} {value or '(none)'}" for column, value in stratum.by.items())
-        click.echo(
-            f"  {visible(name)}: at least {percent(stratum.floor.all_marks.low)} of "
-            f"{count(stratum.tally.n)}"
-        )
-    if len(estimate.strata) > 50:
-        click.echo(f"  … and {len(estimate.strata) - 50} more strata; --json has them all")
-
-
 @click.command("estimate", no_args_is_help=True)
 @click.argument("store", metavar="STORE")
-@click.option("--by", metavar="COL,…", help="Strata: columns of the store, or domain.")
+@click.option("--calibration", metavar="DIR", help="Known samples' scores: a folder, or default.")
+@click.option("--by", metavar="COL,…", help="Strata: columns of the store, domain or year.")
 @click.option(
     "--composite",
     type=click.Choice(get_args(Composite)),
@@ -282,15 +427,23 @@ def _print(estimate: Estimate) -> None:
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     default=0.95,
     show_default=True,
-    help="Level of sampling bounds.",
+    help="Level of all intervals.",
+)
+@click.option(
+    "--posteriors/--no-posteriors",
+    default=True,
+    show_default=True,
+    help="Write each sample's score and posterior, with a calibration.",
 )
 @common_options
 @guarded
 def command(
     store: str,
+    calibration: str | None,
     by: str | None,
     composite: Composite,
     level: float,
+    posteriors: bool,
     as_json: bool,
     quiet: bool,
     verbose: bool,
@@ -299,12 +452,19 @@ def command(
 
     \b
       madaudit estimate store
-      madaudit estimate store --by domain --json
+      madaudit estimate store --calibration default --by domain --json
     """
     columns = tuple(name.strip() for name in by.split(",") if name.strip()) if by else ()
-    result = estimate(store, by=columns, composite=composite, level=level)
+    result = estimate(
+        store,
+        calibration=calibration,
+        by=columns,
+        composite=composite,
+        level=level,
+        posteriors=posteriors,
+    )
     if as_json:
         print_json(result.to_dict())
     elif not quiet:
-        _print(result)
+        print_estimate(result)
     return 0

@@ -19,8 +19,10 @@ from madaudit.types import LABELS, can_hit
 
 _CODES = {"synthetic": SYNTHETIC, "composite": COMPOSITE, "real": REAL}
 _HOST = re.compile(r"^[a-z][a-z0-9+.\-]*://(?:[^/?#@]*@)?([^/?#:]+)", re.IGNORECASE)
-#: What --by takes besides the store's own columns.
-DERIVED = ("domain",)
+# A month after the year keeps sizes, prices and article numbers from being taken for years.
+_YEAR = re.compile(r"^[^?#]*[/_-](199[0-9]|20[0-4][0-9])[/_-]?(?:0[1-9]|1[0-2])(?![0-9]{5})[^?#]")
+#: What --by takes besides the store's own columns; both come from the URL.
+DERIVED = ("domain", "year")
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,10 @@ class MarkRows:
         return MarkTally.count(
             self.verdicts[chosen], self.weights()[chosen], self.masks.chosen(chosen)
         )
+
+    def tallies(self, strata: npt.NDArray[np.int64], n_strata: int) -> npt.NDArray[np.float64]:
+        """Counts by stratum, a row of `MarkTally.count_by` each."""
+        return MarkTally.count_by(strata, n_strata, self.verdicts, self.weights(), self.masks)
 
 
 def mark_rows(
@@ -181,9 +187,10 @@ def read_detail(text: str | None) -> dict[str, Any]:
 
 
 def group_labels(rows: MarkRows, column: str) -> npt.NDArray[np.object_]:
-    """The stratum of each row for a column of the store, or for "domain" (the URL's host)."""
-    if column == "domain":
-        return np.asarray([domain(url) for url in rows.rows.column("url").to_pylist()], object)
+    """The stratum of each row for a column of the store, or for what is derived from its URL."""
+    if column in DERIVED:
+        find = domain if column == "domain" else year
+        return np.asarray([find(url) for url in rows.rows.column("url").to_pylist()], object)
     labels = _texts(rows.rows.column(column))
     return np.asarray(["" if label is None else str(label) for label in labels], dtype=object)
 
@@ -205,10 +212,19 @@ def needed_columns(columns: Sequence[str], by: Sequence[str]) -> list[str]:
             raise OptionError(
                 f"cannot group by {name!r}: no such column; allowed: {', '.join(known)}"
             )
-    return ["url" if name == "domain" else name for name in by]
+    return ["url" if name in DERIVED else name for name in by]
 
 
 def domain(url: str | None) -> str:
     """The host of a URL in lower case, without "www."; "" where there is none."""
     found = _HOST.match(url) if url else None
     return found[1].lower().removeprefix("www.") if found else ""
+
+
+def year(url: str | None) -> str:
+    """The year in a URL's path that a month follows, as blogs and shops file uploads; "" else.
+
+    The year of the upload, not that of the photo: a scan keeps no other date.
+    """
+    found = _YEAR.match(url) if url else None
+    return found[1] if found else ""

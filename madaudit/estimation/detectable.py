@@ -30,18 +30,42 @@ def least_prevalence(real: Floats, target: Floats, *, level: float = 0.95) -> fl
     Source: after Scott 2015 (mixture proportion estimation), over fixed tails; derivation in
     docs/estimation.md.
     """
-    n_real, n_target = float(real.sum()), float(target.sum())
-    if n_real <= 0 or n_target <= 0:
+    if real.sum() <= 0 or target.sum() <= 0:
         return 0.0
-    below = np.cumsum(real) / n_real
+    starts = tail_starts(real)
+    above = np.append(np.cumsum(target[::-1])[::-1], 0.0)[starts]
+    return float(least_prevalences(real, above[None], np.array([target.sum()]), level=level)[0])
+
+
+def tail_starts(real: Floats) -> npt.NDArray[np.intp]:
+    """First bins of the tails A_k, ascending; at most eight, some may be empty.
+
+    Args:
+        real: calibration counts by ascending score bin (bins,), not empty.
+    """
+    below = np.cumsum(real) / real.sum()
     starts = np.unique([np.searchsorted(below, q - 1e-12) + 1 for q in _QUANTILES])
-    above_real = n_real - np.concatenate([[0.0], np.cumsum(real)])[np.minimum(starts, len(real))]
-    above = n_target - np.concatenate([[0.0], np.cumsum(target)])[np.minimum(starts, len(real))]
+    return np.asarray(np.minimum(starts, len(real)), dtype=np.intp)
+
+
+def least_prevalences(
+    real: Floats, above: Floats, n_target: Floats, *, level: float = 0.95
+) -> Floats:
+    """The bound of `least_prevalence` for many strata at once.
+
+    Args:
+        real: calibration counts by ascending score bin (bins,), not empty.
+        above: target counts in each tail of `tail_starts` (strata, tails).
+        n_target: target counts in all (strata,).
+        level: of the two-sided interval.
+    """
+    n_real = float(real.sum())
+    above_real = np.append(np.cumsum(real[::-1])[::-1], 0.0)[tail_starts(real)]
     tail = (1.0 - level) / 2.0 / (2.0 * len(_QUANTILES))
-    high = _upper(np.maximum(above_real, 0.0), n_real, tail)
-    low = _lower(np.maximum(above, 0.0), n_target, tail)
+    high = _upper(above_real, n_real, tail)
+    low = _lower(above, n_target[:, None], tail)
     excess = np.divide(low - high, 1.0 - high, out=np.zeros_like(low), where=high < 1.0)
-    return float(max(excess.max(), 0.0))
+    return np.asarray(np.maximum(excess.max(axis=1), 0.0))
 
 
 def _upper(successes: Floats, trials: float, tail: float) -> Floats:
@@ -50,7 +74,9 @@ def _upper(successes: Floats, trials: float, tail: float) -> Floats:
     return np.where(all_of_them, 1.0, bound)
 
 
-def _lower(successes: Floats, trials: float, tail: float) -> Floats:
+def _lower(successes: Floats, trials: Floats, tail: float) -> Floats:
     none = successes <= 0
-    bound = beta.ppf(tail, np.where(none, 1.0, successes), trials - successes + 1.0)
+    bound = beta.ppf(
+        tail, np.where(none, 1.0, successes), np.maximum(trials - successes, 0.0) + 1.0
+    )
     return np.where(none, 0.0, bound)

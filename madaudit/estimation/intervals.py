@@ -83,6 +83,20 @@ def find_intervals(evidence: Evidence, *, level: float | Floats = 0.95) -> Found
     return Found(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
+def find_lower_ends(evidence: Evidence, found: Found, *, level: float) -> Floats:
+    """Lower ends at another level of fits that were made before (strata,)."""
+    limit = float(chi2.ppf(level, 1))
+    parts = []
+    for start in range(0, evidence.n_strata, _CHUNK):
+        chosen = slice(start, start + _CHUNK)
+        point = angle_of(found.point[chosen])
+        limits = np.full_like(point, limit)
+        likelihood = TemplateLikelihood(evidence.rows(chosen))
+        low = _crossing(likelihood, point, found.loglik[chosen], limits, edge=0.0)
+        parts.append(share_of(low))
+    return np.concatenate(parts)
+
+
 def search(likelihood: Likelihood, limits: Floats) -> Found:
     """Point and interval from a likelihood of θ.
 

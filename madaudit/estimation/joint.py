@@ -172,32 +172,52 @@ def estimate_generators(
     n_generators = len(synthetic)
     fits: dict[float, Fit] = {}
 
-    def at(pi: float) -> Fit:
+    def at(pi: float, like: Fit | None = None) -> Fit:
         """The best fit at a given π, begun from the nearest one."""
-        if pi not in fits:
+        if pi not in fits or like is not None:
             nearest = min(fits, key=lambda known: abs(known - pi), default=None)
-            logits = None if nearest is None else fits[nearest].logits
-            start = np.zeros(n_generators - 1)
-            fits[pi] = model.fit(lambda x: _split(pi, x), start, logits)
+            near = like or (None if nearest is None else fits[nearest])
+            # A share of nearly 0 has no slope left, and a fit begun there would never leave it.
+            start = np.zeros(n_generators - 1) if near is None else np.clip(near.mixing, -4, 4)
+            fits[pi] = model.fit(lambda x: _split(pi, x), start, near.logits if near else None)
         return fits[pi]
 
     grid = np.sin(np.linspace(0.0, np.pi, 9) / 2) ** 2
     nearest = max((float(pi) for pi in grid), key=lambda pi: at(pi).loglik)
     inside = min(max(nearest, 1e-3), 1.0 - 1e-3)
-    start = np.log(np.r_[np.full(n_generators, inside / n_generators), 1.0 - inside])
-    free = model.fit(_free, start[:-1] - start[-1], at(nearest).logits)
+    parts = np.r_[1.0 - inside, inside * softmax(np.r_[0.0, at(nearest).mixing])]
+    start = np.log(np.maximum(parts, 1e-9))
+    free = model.fit(_free, start[1:] - start[0], at(nearest).logits)
     is_edge = at(nearest).loglik >= free.loglik
     best = at(nearest) if is_edge else free
     shares = (_split(nearest, best.mixing) if is_edge else _free(best.mixing)).shares[0]
     point = float(1.0 - shares[0])
-    limit = best.loglik - float(chi2.ppf(level, 1)) / 2
+    if not is_edge:
+        # At its own π the free fit is the best one, and profiles nearby begin from it.
+        at(point, Fit(best.loglik, best.templates, best.mixing[1:] - best.mixing[0], best.logits))
+    limit = max(best.loglik, at(point).loglik) - float(chi2.ppf(level, 1)) / 2
 
     def above(pi: float) -> float:
         return at(pi).loglik - limit
 
-    low = 0.0 if above(0.0) >= 0 else float(brentq(above, 0.0, point, xtol=1e-6))
-    high = 1.0 if above(1.0) >= 0 else float(brentq(above, point, 1.0, xtol=1e-6))
+    low, high = (_end(above, point, edge) for edge in (0.0, 1.0))
     return Generators(Interval(low, point, high, level), tuple(float(share) for share in shares))
+
+
+def _end(above: Callable[[float], float], point: float, edge: float) -> float:
+    """Where the profile falls to its limit between the point and an edge; else the edge.
+
+    In steps outwards, each fit begun from the one before it.
+    """
+    inner = point
+    for share in (0.05, 0.15, 0.35, 0.65, 1.0):
+        outer = float(point + share * (edge - point))
+        if above(outer) < 0:
+            break
+        inner = outer
+    else:
+        return edge
+    return float(brentq(above, inner, outer, xtol=1e-5)) if above(inner) > 0 else inner
 
 
 def _require_all(real: Floats, synthetic: Floats, target: Floats) -> None:

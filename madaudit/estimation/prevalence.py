@@ -15,6 +15,7 @@ from madaudit.estimation.counts import (
     is_drawn_unevenly,
     label_groups,
 )
+from madaudit.estimation.sources import SourceCounts
 from madaudit.estimation.tiers import (
     LEAST_LABELS,
     ModelBased,
@@ -126,7 +127,12 @@ def estimate_prevalence(
 
 
 def estimate_tiers(
-    histograms: Histograms, settings: Settings, *, floor: Interval | None = None
+    histograms: Histograms,
+    settings: Settings,
+    *,
+    floor: Interval | None = None,
+    labelled: Histograms | None = None,
+    sources: SourceCounts | None = None,
 ) -> Estimate:
     """All tiers of one stratum, and the headline among them.
 
@@ -134,15 +140,20 @@ def estimate_tiers(
         histograms: of the stratum.
         settings: what is asked for and what may be assumed.
         floor: the certain floor of marks, where one was taken; no tier reports less.
+        labelled: labels and target by the bins in which they were drawn, where these are other
+            bins than those of the scores; all samples that could be labelled, with a score or
+            without.
+        sources: the calibration counted by source.
 
     Raises:
         OptionError: the level or the detected share is out of range.
     """
     _require(settings)
     lower = detectable(histograms, settings.level)
-    model = model_based(histograms, settings, lower)
-    labels = adjudicated(histograms, settings)
-    has_labels = histograms.n_labels >= LEAST_LABELS or model is None
+    model = model_based(histograms, settings, lower, sources)
+    drawn = histograms if labelled is None else labelled
+    labels = adjudicated(drawn, settings)
+    has_labels = drawn.n_labels >= LEAST_LABELS or model is None
     tier, prevalence = _headline(
         Interval(0.0, None, 1.0, settings.level) if floor is None else floor,
         lower,
@@ -159,9 +170,9 @@ def estimate_tiers(
         lower,
         model,
         labels,
-        histograms.n_labels,
-        _assumptions(tier, histograms, settings),
-        _flags(histograms, settings, model),
+        drawn.n_labels,
+        _assumptions(tier, drawn if tier == "adjudicated" else histograms, settings),
+        _score_flags(histograms, settings, model) + _label_flags(drawn),
     )
 
 
@@ -224,15 +235,11 @@ def _assumptions(tier: Tier, histograms: Histograms, settings: Settings) -> tupl
     return words[tier] + missing
 
 
-def _flags(
+def _score_flags(
     histograms: Histograms, settings: Settings, model: ModelBased | None
 ) -> tuple[str, ...]:
     fit = model.goodness_of_fit if model else None
     scored = histograms.target > 0
-    has_labels = histograms.n_labels > 0
-    groups = label_groups(histograms)
-    coarse = histograms.grouped(groups)
-    unlabelled = coarse.target[(coarse.gold_real + coarse.gold_synthetic) == 0].sum()
     total = float(histograms.target.sum())
     found = (
         (total <= 0, "the target has no scored samples: nothing is known"),
@@ -259,6 +266,17 @@ def _flags(
             histograms.effective_ratio < 0.1,
             f"duplicates or weights leave {histograms.effective_ratio:.2g} of the counts",
         ),
+    )
+    return tuple(text for holds, text in found if holds)
+
+
+def _label_flags(histograms: Histograms) -> tuple[str, ...]:
+    has_labels = histograms.n_labels > 0
+    groups = label_groups(histograms)
+    coarse = histograms.grouped(groups)
+    unlabelled = coarse.target[(coarse.gold_real + coarse.gold_synthetic) == 0].sum()
+    total = float(histograms.target.sum())
+    found = (
         (
             has_labels and total > 0 and unlabelled / total > 0,
             f"bins with a share of {unlabelled / max(total, 1.0):.2g} of the target have no label",

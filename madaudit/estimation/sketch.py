@@ -64,12 +64,12 @@ class ScoreSketch:
         cells = np.zeros(N_CELLS + 1, np.int64)
         if weights is None:
             for start in range(0, len(scores), _CHUNK):
-                places = _places(scores[start : start + _CHUNK])
+                places = places_of(scores[start : start + _CHUNK])
                 cells += np.bincount(places, minlength=N_CELLS + 1)
             sums: Floats = cells.astype(np.float64)
             squares = sums
         else:
-            places = _places(scores)
+            places = places_of(scores)
             cells += np.bincount(places, minlength=N_CELLS + 1)
             sums = np.asarray(np.bincount(places, weights, N_CELLS + 1), dtype=np.float64)
             squares = np.asarray(np.bincount(places, weights**2, N_CELLS + 1), dtype=np.float64)
@@ -133,7 +133,7 @@ def bin_edges() -> Floats:
     return np.linspace(LOWEST, HIGHEST, N_BINS + 1)
 
 
-def _places(scores: npt.NDArray[np.floating]) -> npt.NDArray[np.intp]:
+def places_of(scores: npt.NDArray[np.floating]) -> npt.NDArray[np.intp]:
     """Cell of each score; N_CELLS for a missing one."""
     # Rounded down before the offset is added, which would carry a score across an edge.
     shifted = np.floor(scores * PER_UNIT)

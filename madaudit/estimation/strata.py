@@ -18,13 +18,19 @@ from scipy.stats import chi2, false_discovery_control, norm
 
 from madaudit.errors import InputError
 from madaudit.estimation.counts import coarse_groups
-from madaudit.estimation.intervals import Found, angle_of, find_intervals
+from madaudit.estimation.intervals import (
+    Found,
+    angle_of,
+    find_intervals,
+    find_lower_ends,
+)
 from madaudit.estimation.joint import Fit, JointModel, Mixing
 from madaudit.estimation.likelihood import Evidence, Floats, profile, solve
 
 # π at which a stratum's likelihood is tabled: dense at both edges.
 _GRID = np.sin(np.linspace(1e-3, np.pi - 1e-3, 241) / 2) ** 2
 _CHUNK = 512
+_PRIOR_STRATA = 4000
 
 
 class Strata(NamedTuple):
@@ -119,17 +125,25 @@ def shrink(strata: Strata, *, level: float = 0.95) -> Shrunk:
     are held at the whole data set's. What templates may be wrong by moves all strata together and
     is added to each interval in quadrature, from the whole's profile interval.
     """
-    logliks, whole = _fixed_templates(strata)
-    a, b = _beta_prior(logliks)
+    templates, whole = _fixed_templates(strata)
+    n = len(strata.targets)
+    # Two numbers of a distribution are known from some thousand strata as well as from all.
+    chosen = np.unique(np.linspace(0, n - 1, min(n, _PRIOR_STRATA)).astype(np.intp))
+    a, b = _beta_prior(_peaked(_tabled(strata.targets[chosen], templates)))
     log_prior = (a - 1) * np.log(_GRID) + (b - 1) * np.log1p(-_GRID) + np.log(_widths())
-    posterior = logliks + log_prior
-    posterior = np.exp(posterior - logsumexp(posterior, axis=1, keepdims=True))
-    point = posterior @ _GRID
-    cumulative = np.cumsum(posterior, axis=1)
     tail = (1 - level) / 2
-    low, high = (
-        _GRID[np.minimum((cumulative < q).sum(axis=1), len(_GRID) - 1)] for q in (tail, 1 - tail)
-    )
+    parts = []
+    for start in range(0, n, _CHUNK):
+        posterior = _tabled(strata.targets[start : start + _CHUNK], templates)
+        posterior = _peaked(posterior) + log_prior
+        posterior = np.exp(posterior - logsumexp(posterior, axis=1, keepdims=True))
+        cumulative = np.cumsum(posterior, axis=1)
+        ends = (
+            _GRID[np.minimum((cumulative < q).sum(axis=1), len(_GRID) - 1)]
+            for q in (tail, 1 - tail)
+        )
+        parts.append(np.stack([posterior @ _GRID, *ends]))
+    point, low, high = np.concatenate(parts, axis=1)
     return Shrunk(
         np.maximum(point - np.hypot(point - low, whole.point - whole.low), 0.0),
         point,
@@ -137,7 +151,9 @@ def shrink(strata: Strata, *, level: float = 0.95) -> Shrunk:
     )
 
 
-def find_worst(strata: Strata, limit: float, *, level: float = 0.95) -> Worst:
+def find_worst(
+    strata: Strata, limit: float | Floats, *, level: float = 0.95, found: Found | None = None
+) -> Worst:
     """Which strata are above a limit, with the number of strata allowed for.
 
     Lower bounds hold together by Bonferroni; the list of strata above the limit has an expected
@@ -145,20 +161,22 @@ def find_worst(strata: Strata, limit: float, *, level: float = 0.95) -> Worst:
 
     Args:
         strata: of the data set.
-        limit: of π.
+        limit: of π, one or one per stratum (strata,).
         level: of the bounds together.
+        found: fits of the strata, where they were made before.
     """
     n = len(strata.targets)
-    low = estimate_strata(strata, level=1 - 2 * (1 - level) / n).low
     evidence = Evidence.closed(*strata)
-    found = find_intervals(evidence, level=level)
-    theta = float(angle_of(np.array([limit]))[0])
+    found = find_intervals(evidence, level=level) if found is None else found
+    low = find_lower_ends(evidence, found, level=1 - 2 * (1 - level) / n)
+    limit = np.broadcast_to(np.asarray(limit, dtype=np.float64), (n,))
+    theta = angle_of(limit)
     at_limit = np.concatenate(
         [
-            profile(part, np.full(part.n_strata, theta)).loglik
-            for part in (
-                evidence.rows(slice(start, start + _CHUNK)) for start in range(0, n, _CHUNK)
-            )
+            profile(
+                evidence.rows(slice(start, start + _CHUNK)), theta[start : start + _CHUNK]
+            ).loglik
+            for start in range(0, n, _CHUNK)
         ]
     )
     root = np.sqrt(np.maximum(2.0 * (found.loglik - at_limit), 0.0))
@@ -251,21 +269,25 @@ class _Line:
 
 
 def _fixed_templates(strata: Strata) -> tuple[Floats, Found]:
-    """Log-likelihood of every stratum over the grid of π, and the fit of the whole."""
+    """Templates of the whole data set (2, bins), and its fit."""
     evidence = Evidence.closed(
         strata.real, strata.synthetic, strata.targets.sum(axis=0, keepdims=True)
     )
     whole = find_intervals(evidence)
     pi = np.clip(whole.point, 1e-9, 1 - 1e-9)[:, None]
     fitted = solve(evidence, pi, 1 - pi)
-    logliks = _tabled(strata.targets, np.vstack([fitted.f0, fitted.f1]))
-    return logliks - logliks.max(axis=1, keepdims=True), whole
+    return np.vstack([fitted.f0, fitted.f1]), whole
 
 
 def _tabled(targets: Floats, templates: Floats) -> Floats:
     """Log-likelihood of every stratum over the grid of π, at fixed templates (strata, grid)."""
     mixtures = np.stack([1.0 - _GRID, _GRID], axis=1) @ templates
     return np.asarray(targets @ np.log(np.maximum(mixtures, 1e-300)).T)
+
+
+def _peaked(logliks: Floats) -> Floats:
+    """Against each stratum's own best π, so that no exponential overflows or vanishes."""
+    return np.asarray(logliks - logliks.max(axis=1, keepdims=True))
 
 
 def _widths() -> Floats:

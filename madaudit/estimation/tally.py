@@ -111,6 +111,53 @@ class MarkTally:
             broken=total(masks.broken),
         )
 
+    @classmethod
+    def count_by(
+        cls,
+        strata: npt.NDArray[np.int64],
+        n_strata: int,
+        verdicts: npt.NDArray[np.int8],
+        weights: npt.NDArray[np.float64],
+        masks: RowMasks,
+    ) -> npt.NDArray[np.float64]:
+        """Tallies of many strata at once.
+
+        Args:
+            strata: number of each row's stratum (n,).
+            n_strata: of them.
+            verdicts: as of `count`.
+            weights: as of `count`.
+            masks: as of `count`.
+
+        Returns:
+            One row per stratum, its columns in the order of the fields (n_strata, 14).
+        """
+        is_composite = verdicts == COMPOSITE
+        columns: dict[str, npt.NDArray[np.float64]] = {
+            "n": np.ones_like(weights),
+            "weight": weights,
+            "weight_squared": weights**2,
+            "synthetic": weights * (verdicts == SYNTHETIC),
+            "composite": weights * is_composite,
+            "real": weights * (verdicts == REAL),
+            "unmarked": weights * (verdicts == NO_MARK),
+            "composite_squared": weights**2 * is_composite,
+            "validated": weights * ((verdicts == SYNTHETIC) & masks.validated),
+            "observable": weights * masks.observable,
+            "partly": weights * masks.partly,
+            "hidden": weights * ~(masks.observable | masks.partly),
+            "bare": weights * masks.bare,
+            "broken": weights * masks.broken,
+        }
+        sums = [np.bincount(strata, columns[field.name], n_strata) for field in fields(cls)]
+        return np.stack(sums, axis=1)
+
+    @classmethod
+    def of(cls, row: npt.NDArray[np.float64]) -> MarkTally:
+        """The tally of one row of `count_by`."""
+        n, *sums = row.tolist()
+        return cls(round(n), *sums)
+
     def share(self, part: float) -> float:
         """A weighted part as a share of all, 0 for an empty stratum."""
         return part / self.weight if self.weight else 0.0

@@ -7,6 +7,7 @@ docs/estimation.md has the measurements.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,6 +21,12 @@ from madaudit.estimation.detectable import least_prevalence
 from madaudit.estimation.intervals import bootstrap_intervals, find_intervals
 from madaudit.estimation.labels import LabelChecks, corrected_interval
 from madaudit.estimation.likelihood import Evidence, solve
+from madaudit.estimation.sources import (
+    GeneratorSplit,
+    SourceCounts,
+    shifted_interval,
+    split_generators,
+)
 from madaudit.types import Interval
 
 Tier = Literal["floor", "detectable", "model_based", "adjudicated"]
@@ -68,6 +75,9 @@ class ModelBased:
         least_detected: as assumed or measured.
         goodness_of_fit: p-value of the closed model; tells strong violations only.
         p_synthetic: probability of being synthetic by bin, not falling (bins,).
+        generators: π with the mix of generators left free, which widens the set; None where
+            generators were not counted apart.
+        shifted: π with a shift of real scores left free, which widens it too; likewise.
     """
 
     closed: Interval
@@ -75,6 +85,8 @@ class ModelBased:
     least_detected: float
     goodness_of_fit: float | None
     p_synthetic: tuple[float, ...]
+    generators: GeneratorSplit | None = None
+    shifted: Interval | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -84,6 +96,8 @@ class ModelBased:
                 "least_detected": self.least_detected,
             },
             "goodness_of_fit": self.goodness_of_fit,
+            "generators": self.generators.to_dict() if self.generators else None,
+            "shifted": self.shifted.to_dict() if self.shifted else None,
         }
 
 
@@ -96,7 +110,10 @@ def detectable(histograms: Histograms, level: float) -> Interval | None:
 
 
 def model_based(
-    histograms: Histograms, settings: Settings, lower: Interval | None
+    histograms: Histograms,
+    settings: Settings,
+    lower: Interval | None,
+    sources: SourceCounts | None = None,
 ) -> ModelBased | None:
     """The closed interval and its set; None where calibration or target cannot carry them.
 
@@ -104,6 +121,7 @@ def model_based(
         histograms: of the stratum.
         settings: of the estimate.
         lower: the detectable tier, which bounds the set from below.
+        sources: the calibration counted by source.
     """
     if histograms.n_calibration <= 0 or np.count_nonzero(histograms.target) < 2:
         return None
@@ -118,12 +136,24 @@ def model_based(
     closed, loglik = _interval(evidence, settings, is_few=is_few)
     share = histograms.missing_share
     freedom = int(groups[-1]) - 1
+    split, shifted = None, None
+    if sources is not None:
+        target = coarse.target * coarse.effective_ratio
+        split = split_generators(sources.grouped(groups), target, level=settings.level)
+        target = histograms.target * histograms.effective_ratio
+        shifted = shifted_interval(sources, histograms.synthetic, target, level=settings.level)
+    free = [part for part in (split.prevalence if split else None, shifted) if part]
+    if lower is not None:
+        # The bound is of all samples already; the set is widened below.
+        lower = Interval(lower.low / (1.0 - share), None, 1.0, lower.level)
     return ModelBased(
         widened(closed, share),
-        widened(_sensitivity(closed, settings, lower), share),
+        widened(_sensitivity(closed, settings, lower, free), share),
         settings.least_detected,
         float(chi2.sf(-2.0 * loglik, freedom)) if freedom > 0 else None,
         tuple(_posterior(evidence, closed, coarse.target)[groups].tolist()),
+        split,
+        shifted,
     )
 
 
@@ -198,12 +228,17 @@ def _interval(evidence: Evidence, settings: Settings, *, is_few: bool) -> tuple[
     return Interval(low, float(found.point[0]), high, settings.level), float(found.loglik[0])
 
 
-def _sensitivity(closed: Interval, settings: Settings, lower: Interval | None) -> Interval:
-    """[min(L, low), high / ρ]: with detected share ρ the closed fit estimates about ρ π."""
-    low = min(closed.low, lower.low) if lower else closed.low
-    return Interval(
-        low, closed.point, min(closed.high / settings.least_detected, 1.0), settings.level
-    )
+def _sensitivity(
+    closed: Interval, settings: Settings, lower: Interval | None, free: Sequence[Interval]
+) -> Interval:
+    """[min(L, low), high / ρ]: with detected share ρ the closed fit estimates about ρ π.
+
+    Over the closed interval and those that assume less of the calibration's sources.
+    """
+    lows = [closed.low, *(part.low for part in free), *([lower.low] if lower else [])]
+    high = max(closed.high, *(part.high for part in free)) if free else closed.high
+    high = min(high / settings.least_detected, 1.0)
+    return Interval(min(lows), closed.point, high, settings.level)
 
 
 def _posterior(evidence: Evidence, closed: Interval, target: Floats) -> Floats:

@@ -118,7 +118,7 @@ def test_two_columns_make_one_stratum_for_each_pair(tmp_path):
 
 
 def test_strata_beyond_the_most_that_are_kept_go_together(tmp_path, monkeypatch):
-    monkeypatch.setattr("madaudit.commands.estimate.MAX_STRATA", 2)
+    monkeypatch.setattr("madaudit.commands.combined.MAX_STRATA", 2)
     store = make_store(tmp_path, **{name: [photo()] for name in "abcd"})
     assert by(store, "shard") == {
         "(further strata)": (2, 0.0),
