@@ -166,6 +166,11 @@ MAX_STORE_JSON_BYTES = 1 << 28
 MAX_CALIBRATION_BYTES = 1 << 24
 # Sums of combined scores: a hundred thousand strata of a hundred filled cells, 16 bytes each.
 MAX_COMBINED_BYTES = 1 << 30
+# Labels of one file: a person gives some thousand; 150 bytes each in JSON.
+MAX_LABELS = 1_000_000
+MAX_LABELS_BYTES = 1 << 28
+# Items of one labelling page: 30 kB each, and a browser holds the page whole.
+MAX_PAGE_ITEMS = 5000
 
 # Strata kept at most; a data set has millions of domains, a table no reader for them.
 MAX_STRATA = 100_000

@@ -8,34 +8,28 @@ the shard's marker is the one it was counted under.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from madaudit.commands.counted import N_FIELDS, Counted, Labels, read_counts, write_counts
 from madaudit.commands.store_rows import MarkRows, group_labels, mark_rows, needed_columns
 from madaudit.estimation.cells import (
     BROKEN,
     COMPOSITE_MARK,
-    N_PLACES,
-    N_PLANES,
     SYNTHETIC_MARK,
     UNMARKED,
     CellSum,
     StratumCells,
 )
-from madaudit.estimation.sketch import ScoreSketch
-from madaudit.estimation.tally import COMPOSITE, SYNTHETIC, MarkTally
-from madaudit.limits import MAX_COMBINED_BYTES, MAX_STRATA
+from madaudit.estimation.tally import COMPOSITE, SYNTHETIC
+from madaudit.limits import MAX_STRATA
 from madaudit.scanning.store import Store, Survey
-from madaudit.shards import files
 
 if TYPE_CHECKING:
     from madaudit.estimation.calibration import Calibration
@@ -43,11 +37,9 @@ if TYPE_CHECKING:
 # Raised when what a part holds, or what it is counted from, changes its meaning.
 COMBINED_VERSION = 1
 _FURTHER = "(further strata)"
-_N_FIELDS = len(fields(MarkTally))
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-Labels = tuple[str, ...]
 
 
 class Clusters(Protocol):
@@ -92,38 +84,6 @@ class Wanted:
         content = [self.by, self.clusters.fingerprint if self.clusters else None]
         strata = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
         return f"{combined_folder(self.combiner)}/{strata}"
-
-
-@dataclass(frozen=True, eq=False)
-class Counted:
-    """Counts of strata, of one shard or of a whole store.
-
-    Attributes:
-        labels: values of the columns by stratum, in order of first sight.
-        tallies: what marks say, a row of `MarkTally.count_by` per stratum.
-        cells: combined scores by stratum.
-        squares: Σ W_c² over near-duplicate clusters within each stratum; None without clusters.
-        whole_squares: the same over all strata together.
-        pairs: weight by stratum and cluster, of one shard; what `squares` is made of.
-        combiner: fingerprint of what made the scores.
-    """
-
-    labels: list[Labels]
-    tallies: Floats
-    cells: StratumCells
-    squares: Floats | None = None
-    whole_squares: float = 0.0
-    pairs: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 3)))
-    combiner: str = ""
-
-    def sketch(self, stratum: int | None = None) -> ScoreSketch:
-        """Combined scores of one stratum, or of all; marked ones lie in the last cell."""
-        cells = self.cells.together() if stratum is None else self.cells.of(stratum)
-        return cells.sketch(range(N_PLANES), self.combiner)
-
-    @property
-    def tally(self) -> MarkTally:
-        return MarkTally.of(self.tallies.sum(axis=0))
 
 
 def combined_folder(combiner: str) -> str:
@@ -225,11 +185,11 @@ def _cached(store: Store, survey: Survey, wanted: Wanted) -> Counted:
     digests = {marker["shard"]: _digest(marker) for marker in survey.markers}
     whole = f"{wanted.folder}/all.npz"
     of_all = hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()
-    found = _read(store, whole, of_all)
+    found = read_counts(store, whole, of_all)
     if found is None:
         parts = (_part(store, shard, survey, wanted, digest) for shard, digest in digests.items())
         found = _sum(parts)
-        _write(store, whole, of_all, found)
+        write_counts(store, whole, of_all, found)
     return found
 
 
@@ -301,13 +261,13 @@ class _Rows:
     """A sum of tables whose rows are strata, of which ever more turn up."""
 
     def __init__(self) -> None:
-        self._table = np.zeros((64, _N_FIELDS))
+        self._table = np.zeros((64, N_FIELDS))
 
     def add(self, rows: Floats, places: Ints | None = None) -> None:
         """Add rows to the first ones, or to those at `places`."""
         needed = len(rows) if places is None else int(places.max(initial=-1)) + 1
         if needed > len(self._table):
-            more = np.zeros((max(needed, 2 * len(self._table)) - len(self._table), _N_FIELDS))
+            more = np.zeros((max(needed, 2 * len(self._table)) - len(self._table), N_FIELDS))
             self._table = np.concatenate([self._table, more])
         if places is None:
             self._table[: len(rows)] += rows
@@ -329,10 +289,10 @@ def _number(label: Labels, numbers: dict[Labels, int]) -> int:
 
 def _part(store: Store, shard: str, survey: Survey, wanted: Wanted, digest: str) -> Counted:
     path = f"{wanted.folder}/{shard}.npz"
-    found = _read(store, path, digest)
+    found = read_counts(store, path, digest)
     if found is None:
         found = count_shard(store, shard, survey, wanted)
-        _write(store, path, digest, found)
+        write_counts(store, path, digest, found)
     return found
 
 
@@ -340,72 +300,3 @@ def _digest(marker: Mapping[str, Any]) -> str:
     """Of what a part rests on: the shard's marker, and how it is counted."""
     content = json.dumps([COMBINED_VERSION, marker], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()
-
-
-def _write(store: Store, path: str, digest: str, counted: Counted) -> None:
-    about = json.dumps({"of": digest, "labels": counted.labels}).encode()
-    cells = counted.cells
-    # In a census without clusters the other sums are the counts once more.
-    is_plain = bool((cells.sums == cells.sums[:, :1]).all())
-    arrays = {
-        "about": np.frombuffer(about, dtype=np.uint8),
-        "tallies": counted.tallies,
-        "keys": cells.keys,
-        "sums": cells.sums[:, :1] if is_plain else cells.sums,
-        "pairs": counted.pairs,
-        "squares": np.zeros(0) if counted.squares is None else counted.squares,
-        "whole": np.array([counted.whole_squares]),
-    }
-    with store.create(path) as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]
-
-
-def _read(store: Store, path: str, digest: str) -> Counted | None:
-    """What was counted before, or None where it is not there, old or damaged."""
-    try:
-        data = files.read_bytes(files.join(store.url, path), most_bytes=MAX_COMBINED_BYTES)
-        if data is None:
-            return None
-        with np.load(io.BytesIO(data), allow_pickle=False) as content:
-            arrays = {name: content[name] for name in content.files}
-        about = json.loads(arrays["about"].tobytes())
-        if about["of"] != digest:
-            return None
-        labels = [tuple(str(value) for value in label) for label in about["labels"]]
-        return _checked(labels, arrays)
-    except (
-        OSError, ValueError, KeyError, TypeError, EOFError, IndexError, MemoryError,
-        AttributeError, RecursionError, zipfile.BadZipFile, zlib.error,
-    ):  # fmt: skip
-        # A cache is only ever a shortcut: whatever is wrong with it, the rows are there.
-        return None
-
-
-def _checked(labels: list[Labels], arrays: dict[str, npt.NDArray[Any]]) -> Counted:
-    """Counts from arrays that a stranger may have written.
-
-    Raises:
-        ValueError: they do not fit together.
-    """
-    keys, sums, n = arrays["keys"], arrays["sums"], len(labels)
-    if arrays["tallies"].shape != (n, _N_FIELDS) or keys.dtype != np.int64 or keys.ndim != 1:
-        raise ValueError("arrays of other shapes")
-    if sums.shape not in {(len(keys), 1), (len(keys), 4)} or arrays["pairs"].shape[1:] != (3,):
-        raise ValueError("sums of another shape")
-    most = n * N_PLANES * N_PLACES
-    if len(keys) and (keys[0] < 0 or keys[-1] >= most or (np.diff(keys) <= 0).any()):
-        raise ValueError("keys out of order")
-    for counts in (sums, arrays["tallies"], arrays["pairs"], arrays["squares"], arrays["whole"]):
-        if counts.dtype != np.float64 or not np.isfinite(counts).all() or (counts < 0).any():
-            raise ValueError("counts that are no counts")
-    squares = arrays["squares"] if n and arrays["squares"].shape == (n,) else None
-    if sums.shape[1] == 1:
-        sums = np.repeat(sums, 4, axis=1)
-    return Counted(
-        labels,
-        arrays["tallies"],
-        StratumCells(keys, sums),
-        squares,
-        float(arrays["whole"][0]),
-        arrays["pairs"],
-    )

@@ -7,158 +7,61 @@ and by stratum, and each sample its posterior; with labels what people saw stand
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, get_args
+from dataclasses import replace
+from typing import get_args
 
 import click
 import numpy as np
 
-from madaudit.commands.combined import Counted, Labels, Wanted, count_store
+from madaudit.commands.combined import Wanted, count_store
+from madaudit.commands.counted import Counted, Labels
 from madaudit.commands.estimate_summary import print_estimate
-from madaudit.commands.observability import blindness_in_words, imageless_in_words
+from madaudit.commands.estimate_words import (
+    assumptions_of,
+    floor_assumptions,
+    floor_flags,
+    score_flags,
+)
+from madaudit.commands.gold import GoldLabels, gold_labels
+from madaudit.commands.label_files import LabelSet, read_labels
 from madaudit.commands.posteriors import write_posteriors
 from madaudit.commands.shell import common_options, guarded, print_json
-from madaudit.commands.store_strata import (
-    Course,
-    StrataTold,
-    Stratum,
-    WorstStrata,
-    effective_real,
-    tell_strata,
-)
+from madaudit.commands.store_estimate import Estimate
+from madaudit.commands.store_strata import tell_strata
 from madaudit.commands.store_tiers import (
     Composite,
+    Gold,
     Population,
     Request,
     estimate_population,
     population_of,
     settings_of,
 )
-from madaudit.commands.watermark_checks import WatermarkCheck, watermark_checks
+from madaudit.commands.stratum import StrataTold, Stratum
+from madaudit.commands.watermark_checks import watermark_checks
 from madaudit.errors import OptionError, StoreError
-from madaudit.estimation import Floor, MarkTally, ScoreSketch, estimate_floor
+from madaudit.estimation import Floor, MarkTally, estimate_floor
 from madaudit.estimation.calibration import Calibration
 from madaudit.estimation.prevalence import Estimate as Tiers
-from madaudit.reports.wording import percent, plural
 from madaudit.scanning.store import Store, Survey
 from madaudit.types import Interval
+
+__all__ = ["Estimate", "command", "conclude", "estimate", "require_finished"]
 
 BY_CHANCE = (
     "a check with p-values calls a sample marked at its own threshold, so the floor may hold by "
     "chance that threshold times the samples tested; what holds for the whole data set stands "
     "under watermarks"
 )
-# Real sources from which their shift can be modelled.
-_FEW_SOURCES = 10
 # Values of the columns to counts.
 Strata = Mapping[tuple[str, ...], MarkTally]
-
-
-@dataclass(frozen=True, eq=False)
-class Estimate:
-    """What is known of p.
-
-    Attributes:
-        tally: counts over all rows.
-        floor: of the synthetic share π.
-        assumptions: what the numbers rest on.
-        flags: what a reader must know before using them.
-        strata: largest first.
-        watermarks: what each check with p-values says of the data set.
-        tiers: from scores and labels; None where there are neither.
-        distinct: the same with every near-duplicate cluster counted once; None without clusters.
-        calibration: whose combiner made the scores.
-        counted: combined scores by stratum; see `sketch`.
-        worst: strata against the whole, the number of them allowed for.
-        course: over the years, where the strata are years.
-    """
-
-    tally: MarkTally
-    floor: Floor
-    assumptions: tuple[str, ...]
-    flags: tuple[str, ...]
-    strata: tuple[Stratum, ...] = field(default=())
-    watermarks: tuple[WatermarkCheck, ...] = ()
-    tiers: Tiers | None = None
-    distinct: Tiers | None = None
-    calibration: Calibration | None = None
-    counted: Counted | None = None
-    worst: WorstStrata | None = None
-    course: Course | None = None
-
-    @property
-    def n(self) -> int:
-        return self.tally.n
-
-    @property
-    def tier(self) -> str:
-        """The headline's."""
-        return self.tiers.tier if self.tiers else "floor"
-
-    @property
-    def prevalence(self) -> Interval:
-        """The headline's interval of π."""
-        return self.tiers.prevalence if self.tiers else self.floor.all_marks
-
-    @property
-    def p(self) -> Interval:
-        return effective_real(self.prevalence) if self.tiers else self.floor.effective_real()
-
-    @property
-    def p_distinct(self) -> Interval | None:
-        return self.distinct.p if self.distinct else None
-
-    @property
-    def sketch(self) -> ScoreSketch:
-        """Combined scores of all samples; marked ones lie in the last cell, as +∞ does."""
-        return self.counted.sketch() if self.counted else ScoreSketch()
-
-    def to_dict(self) -> dict[str, Any]:
-        tiers = self.tiers.to_dict()["tiers"] if self.tiers else {}
-        return {
-            "n": self.tally.n,
-            "p": self.p.to_dict(),
-            "p_distinct": self.p_distinct.to_dict() if self.p_distinct else None,
-            "tier": self.tier,
-            "tiers": {
-                "floor": self.floor.to_dict(),
-                "detectable": tiers.get("detectable"),
-                "model_based": tiers.get("model_based"),
-                "adjudicated": tiers.get("adjudicated"),
-            },
-            "composite_share": self.tally.share(self.tally.composite),
-            "calibration": self.calibration.fingerprint if self.calibration else None,
-            "assumptions": list(self.assumptions),
-            "flags": list(self.flags),
-            "strata": [stratum.to_dict() for stratum in self.strata],
-            "worst": self._worst(),
-            "trend": self.course.to_dict() if self.course else None,
-            "watermarks": [check.to_dict() for check in self.watermarks],
-        }
-
-    def _worst(self) -> dict[str, Any] | None:
-        if self.worst is None:
-            return None
-        names = {stratum.number: stratum.by for stratum in self.strata}
-        return {
-            "limit": self.worst.limit,
-            "n_above": self.worst.n_above,
-            "strata": [
-                {
-                    "by": names[one.number],
-                    "low": one.low,
-                    "low_model_based": one.low_model_based,
-                    "p_value": one.p_value,
-                }
-                for one in self.worst.strata
-            ],
-        }
 
 
 def estimate(
     store: str,
     *,
     calibration: str | Calibration | None = None,
+    labels: str | LabelSet | None = None,
     by: Sequence[str] = (),
     composite: Composite = "real",
     level: float = 0.95,
@@ -169,6 +72,8 @@ def estimate(
     Args:
         store: folder or URL of the store.
         calibration: folder of one, "default", or the calibration itself; None for marks alone.
+        labels: a file of `label read`, or a CSV file with shard, ordinal and label of a simple
+            random sample; None for none.
         by: columns to stratify by; "domain" is the host of the URL, "year" the year in its path.
         composite: photos with generated parts count as real, as synthetic, or stand apart
             (out of the denominator).
@@ -179,7 +84,7 @@ def estimate(
     Raises:
         StoreError: no store, or none of its shards is finished.
         OptionError: an unknown column or value.
-        InputError: no calibration there, or one of other detectors.
+        InputError: no calibration or labels there, or of other detectors or another store.
     """
     _require(composite, level)
     opened = Store(store.rstrip("/"))
@@ -189,7 +94,13 @@ def estimate(
     wanted = Wanted(ruler, tuple(by))
     counted = count_store(opened, survey, wanted)
     request = Request(settings_of(ruler, level), composite, survey.is_sampled)
-    known = _conclude(survey, counted, request, wanted)
+    gold = None
+    if labels is not None:
+        given = read_labels(labels) if isinstance(labels, str) else labels
+        gold = gold_labels(opened, survey, given, counted, wanted, composite)
+        settings = replace(request.settings, checks=given.label_checks(composite))
+        request = replace(request, settings=settings)
+    known = _conclude(survey, counted, request, wanted, gold)
     checks = watermark_checks(opened, survey, level=level)
     extra = (BY_CHANCE,) if checks else ()
     known = replace(known, watermarks=checks, assumptions=(*known.assumptions, *extra))
@@ -216,8 +127,8 @@ def conclude(
     return Estimate(
         total,
         _floor(total, request),
-        _assumptions(is_sampled=survey.is_sampled, composite=composite),
-        _flags(survey, total),
+        floor_assumptions(is_sampled=survey.is_sampled, composite=composite),
+        floor_flags(survey, total),
         _ordered(numbered),
     )
 
@@ -255,14 +166,20 @@ def _calibration(given: str | Calibration | None, survey: Survey) -> Calibration
 # ---- what is known
 
 
-def _conclude(survey: Survey, counted: Counted, request: Request, wanted: Wanted) -> Estimate:
+def _conclude(
+    survey: Survey,
+    counted: Counted,
+    request: Request,
+    wanted: Wanted,
+    gold: GoldLabels | None,
+) -> Estimate:
     """All tiers over all rows and by stratum."""
     total = counted.tally
     known = Estimate(
         total,
         _floor(total, request),
-        _assumptions(is_sampled=survey.is_sampled, composite=request.composite),
-        _flags(survey, total),
+        floor_assumptions(is_sampled=survey.is_sampled, composite=request.composite),
+        floor_flags(survey, total),
         calibration=wanted.calibration,
         counted=counted,
     )
@@ -271,26 +188,18 @@ def _conclude(survey: Survey, counted: Counted, request: Request, wanted: Wanted
         for number, (labels, row) in enumerate(zip(counted.labels, counted.tallies, strict=True))
     ]
     strata = [replace(one, counted=counted) for one in strata] if wanted.by else []
-    if wanted.calibration is None:
+    if wanted.calibration is None and gold is None and wanted.clusters is None:
         return replace(known, strata=_ordered(strata))
-    tiers = estimate_population(
-        population_of(counted),
-        request,
-        floor=known.floor.all_marks,
-        calibration=wanted.calibration,
-    )
+    tiers = _tiers(population_of(counted), request, known, gold.whole if gold else None)
     distinct = None
     if wanted.clusters is not None:
-        distinct = estimate_population(
-            Population.distinct(counted.cells.together()),
-            request,
-            floor=known.floor.all_marks,
-            calibration=wanted.calibration,
-        )
+        population = Population.distinct(counted.cells.together())
+        distinct = _tiers(population, request, known, gold.distinct if gold else None)
     told = StrataTold([])
     if strata:
         closed = tiers.model_based.closed.point if tiers.model_based else None
-        told = tell_strata(counted, strata, request, wanted.calibration, {}, closed)
+        of_strata = gold.strata if gold else {}
+        told = tell_strata(counted, strata, request, wanted.calibration, of_strata, closed)
     return replace(
         known,
         tiers=tiers,
@@ -298,9 +207,40 @@ def _conclude(survey: Survey, counted: Counted, request: Request, wanted: Wanted
         strata=_ordered(told.strata),
         worst=told.worst,
         course=told.course,
-        assumptions=_assumptions_of(tiers, known, total),
-        flags=(*known.flags, *tiers.flags, *_source_flags(wanted.calibration)),
+        undecided=_undecided(population_of(counted), request, known, gold),
+        assumptions=assumptions_of(tiers, known, total, gold),
+        flags=(
+            *known.flags,
+            *score_flags(tiers, wanted.calibration),
+            *(gold.flags if gold else ()),
+        ),
     )
+
+
+def _tiers(population: Population, request: Request, known: Estimate, gold: Gold | None) -> Tiers:
+    return estimate_population(
+        population,
+        request,
+        floor=known.floor.all_marks,
+        calibration=known.calibration,
+        gold=gold,
+    )
+
+
+def _undecided(
+    population: Population, request: Request, known: Estimate, gold: GoldLabels | None
+) -> Interval | None:
+    """From undecided labels all real to all synthetic."""
+    if gold is None or gold.undecided is None:
+        return None
+    floor = known.floor.all_marks
+    low, high = (
+        estimate_population(population, request, floor=floor, gold=one).adjudicated
+        for one in gold.undecided
+    )
+    if low is None or high is None:
+        return None
+    return Interval(low.low, None, high.high, low.level)
 
 
 def _floor(tally: MarkTally, request: Request) -> Floor:
@@ -338,82 +278,10 @@ def _write_posteriors(
     )
 
 
-# ---- in words
-
-
-def _assumptions_of(tiers: Tiers, known: Estimate, total: MarkTally) -> tuple[str, ...]:
-    """What the headline rests on; what the floor says of itself only where it leads."""
-    marks, composites = known.assumptions[0], known.assumptions[-1]
-    if tiers.tier == "floor":
-        return known.assumptions
-    has_marks = total.synthetic > 0
-    return (*tiers.assumptions, *((marks,) if has_marks else ()), composites)
-
-
-def _source_flags(calibration: Calibration) -> tuple[str, ...]:
-    n = sum(1 for sketch in calibration.real.values() if sketch.n > 0)
-    if not 0 < n < _FEW_SOURCES:
-        return ()
-    told = (
-        f"the calibration's real samples are of {plural(n, 'source')}: from fewer than "
-        f"{_FEW_SOURCES} nobody can tell how far scores of other real samples lie"
-    )
-    return (told,)
-
-
-def _assumptions(*, is_sampled: bool, composite: Composite) -> tuple[str, ...]:
-    words = {
-        "real": "composites (photos with generated parts) count as real",
-        "synthetic": "composites (photos with generated parts) count as synthetic",
-        "apart": "composites (photos with generated parts) are left out of all shares",
-    }
-    basis = (
-        "the floor is a sample's: its lower end is an exact binomial bound at the effective "
-        "number of samples"
-        if is_sampled
-        else "the floor is a census of marks: it has no sampling error"
-    )
-    return (
-        "marks are not forged (the validated floor assumes it of signed ones alone)",
-        basis,
-        "a sample without a mark may be anything, so the floor says nothing about an upper end",
-        words[composite],
-    )
-
-
-def _flags(survey: Survey, tally: MarkTally) -> tuple[str, ...]:
-    flags: list[str] = []
-    n_shards = len(survey.manifest["shards"])
-    n_finished = len(survey.markers)
-    if n_finished < n_shards:
-        flags.append(
-            f"{plural(n_shards - n_finished, 'shard')} of {n_shards} not finished and not counted"
-        )
-    n_quarantined = len(survey.quarantine)
-    if n_quarantined:
-        flags.append(f"{plural(n_quarantined, 'shard')} in quarantine: something is wrong there")
-    flags += filter(None, (blindness_in_words(survey, tally), imageless_in_words(survey)))
-    hidden = tally.share(tally.hidden)
-    if hidden > 0:
-        flags.append(f"marks of {percent(hidden)} of samples could not have been seen")
-    partly = tally.share(tally.partly)
-    if partly > 0:
-        flags.append(
-            f"of {percent(partly)} of samples only some marks could have been seen "
-            f"(re-encoded, with a mark in the EXIF column)"
-        )
-    bare = tally.share(tally.bare)
-    if bare > 0:
-        flags.append(
-            f"{percent(bare)} of samples carry no metadata at all: whether they ever did, "
-            f"nobody says"
-        )
-    return tuple(flags)
-
-
 @click.command("estimate", no_args_is_help=True)
 @click.argument("store", metavar="STORE")
 @click.option("--calibration", metavar="DIR", help="Known samples' scores: a folder, or default.")
+@click.option("--labels", metavar="FILE", help="What people saw: of label read, or CSV.")
 @click.option("--by", metavar="COL,…", help="Strata: columns of the store, domain or year.")
 @click.option(
     "--composite",
@@ -440,6 +308,7 @@ def _flags(survey: Survey, tally: MarkTally) -> tuple[str, ...]:
 def command(
     store: str,
     calibration: str | None,
+    labels: str | None,
     by: str | None,
     composite: Composite,
     level: float,
@@ -458,6 +327,7 @@ def command(
     result = estimate(
         store,
         calibration=calibration,
+        labels=labels,
         by=columns,
         composite=composite,
         level=level,

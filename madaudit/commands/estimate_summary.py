@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from madaudit.commands.store_strata import Stratum
+from madaudit.commands.stratum import Stratum
 from madaudit.reports.wording import count, percent, plural, visible
 
 if TYPE_CHECKING:
-    from madaudit.commands.estimate import Estimate
+    from madaudit.commands.store_estimate import Estimate
     from madaudit.types import Interval
 
 _STRATA = 50

@@ -140,6 +140,11 @@ class Population:
         return float(self.weights.sum()) + self.synthetic + self.composite
 
     @property
+    def drawable(self) -> float:
+        """Σw of the samples that no mark settles and that can be looked at."""
+        return float(self.weights.sum()) - self.n_broken
+
+    @property
     def effective_ratio(self) -> float:
         total = self.total
         return min(self.n_effective / total, 1.0) if total > 0 and self.n_effective > 0 else 1.0
@@ -214,9 +219,13 @@ def estimate_population(
 
 
 def _labelled(population: Population, gold: Gold) -> Histograms:
-    """Labels over the bins in which they were drawn; broken images cannot be labelled."""
+    """Labels over the bins in which they were drawn.
+
+    What could not have been drawn, such as a broken image, may be anything.
+    """
     real, synthetic, target = gold
     open_total = float(population.weights.sum())
+    drawable = min(population.drawable / open_total, 1.0) if open_total > 0 else 1.0
     none = np.zeros(len(target))
     return Histograms(
         none,
@@ -224,7 +233,7 @@ def _labelled(population: Population, gold: Gold) -> Histograms:
         np.maximum(target, real + synthetic),
         real,
         synthetic,
-        missing_share=population.n_broken / open_total if open_total > 0 else 0.0,
+        missing_share=1.0 - drawable,
         effective_ratio=population.effective_ratio,
     )
 
