@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from madaudit.commands.duplicates import duplicates as duplicates
     from madaudit.commands.estimate import estimate as estimate
     from madaudit.commands.explain import explain as explain
+    from madaudit.commands.label import label as label
     from madaudit.commands.merge import merge as merge
     from madaudit.commands.report import report as report
     from madaudit.commands.risk import risk as risk
@@ -38,6 +39,7 @@ _TWINS = {
     "duplicates": "madaudit.commands.duplicates",
     "estimate": "madaudit.commands.estimate",
     "explain": "madaudit.commands.explain",
+    "label": "madaudit.commands.label",
     "list_detectors": "madaudit.commands.detectors",
     "merge": "madaudit.commands.merge",
     "report": "madaudit.commands.report",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from madaudit.commands.combined import Counted
+from madaudit.commands.counted import Counted
 from madaudit.commands.stratum import Course, Stratum, WorstStrata, effective_real
 from madaudit.commands.watermark_checks import WatermarkCheck
 from madaudit.estimation import Floor, MarkTally, ScoreSketch

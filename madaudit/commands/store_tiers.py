@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import beta
 
-from madaudit.commands.combined import Counted
+from madaudit.commands.counted import Counted
 from madaudit.estimation import Histograms, Settings, estimate_tiers
 from madaudit.estimation.calibration import Calibration
 from madaudit.estimation.cells import (

@@ -74,7 +74,8 @@ def allocate(
     Args:
         target: samples that can be drawn (bins,); one per near-duplicate cluster.
         p_synthetic: w_b by the closed fit (bins,).
-        n_labels: in all; more are drawn only where the least numbers ask for it.
+        n_labels: in all; more are drawn only where the least numbers ask for it, fewer only
+            where the target has no more.
         share: that follows the target; .3, and .5 to 1 where π is expected below .005.
     """
     size = target / max(target.sum(), 1.0)
@@ -83,10 +84,17 @@ def allocate(
     wanted = wanted + (1.0 - share) * (spread / spread.sum() if spread.sum() > 0 else size)
     least = np.where(size > _LARGE_BIN, _LEAST_PER_LARGE_BIN, _LEAST_PER_BIN)
     least = np.minimum(least, target)
-    remaining = max(n_labels - float(least.sum()), 0.0)
-    extra = np.maximum(n_labels * wanted - least, 0.0)
-    extra *= remaining / extra.sum() if extra.sum() > 0 else 0.0
-    return np.asarray(np.minimum(least + _rounded(extra), target), dtype=np.int64)
+    drawn = np.asarray(least, dtype=np.float64)
+    # Small bins of much uncertainty run out; what they cannot give goes to the others.
+    while True:
+        left = np.minimum(n_labels, target.sum()) - drawn.sum()
+        extra = np.maximum(n_labels * wanted - drawn, 0.0) * (drawn < target)
+        if extra.sum() <= 0:
+            extra = (target - drawn) * (drawn < target)
+        if left < 1.0 or extra.sum() <= 0:
+            break
+        drawn = np.minimum(drawn + _rounded(extra * (round(left) / extra.sum())), target)
+    return np.asarray(drawn, dtype=np.int64)
 
 
 def labels_needed(
