@@ -17,7 +17,7 @@ from madaudit.estimation.likelihood import Evidence
 from madaudit.estimation.one_sided import Hits, with_hits
 from madaudit.estimation.sketch import effective_ratio
 from madaudit.estimation.strata import estimate_strata, find_trend, find_worst, gather, shrink
-from madaudit.estimation.tilt import ShiftedLikelihood, find_shift
+from madaudit.estimation.tilt import ShiftedLikelihood, aligned, find_shift
 from madaudit.types import Interval
 
 EDGES = np.r_[-np.inf, np.linspace(-1.5, 3.5, 15), np.inf]
@@ -54,7 +54,7 @@ def closed(real: Any, synthetic: Any, target: Any) -> list[tuple[float, float, f
 def study_tilt(cell: Cell, replicates: int, seed: int) -> Cell:
     """Real scores of calibration shards and of the target have means of their own, SD τ."""
     generator = np.random.default_rng([seed, 1])
-    drawn, shifts = [], []
+    drawn, shifts, taken_back = [], [], []
     for _ in range(replicates):
         means = generator.normal(0, cell["spread"], 40)
         shards = np.array([generator.multinomial(1000, shares(mean)) for mean in means], float)
@@ -63,9 +63,10 @@ def study_tilt(cell: Cell, replicates: int, seed: int) -> Cell:
         synthetic = generator.multinomial(2000, shares(SHIFT))
         drawn.append([shards.sum(axis=0), synthetic, generator.multinomial(10**6, mixture)])
         shifts.append(find_shift(shards, along=cell["along"]))
+        taken_back.append(aligned(shards, shifts[-1]))
     real, synthetic, target = np.array(drawn, dtype=float).transpose(1, 0, 2)
     likelihood = ShiftedLikelihood(
-        real,
+        np.array(taken_back),
         synthetic,
         target,
         np.array([shift.direction for shift in shifts]),

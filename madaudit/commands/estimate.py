@@ -13,7 +13,7 @@ from typing import get_args
 import click
 import numpy as np
 
-from madaudit.commands.combined import Wanted, count_store
+from madaudit.commands.combined import Clusters, Wanted, count_store
 from madaudit.commands.counted import Counted, Labels
 from madaudit.commands.estimate_summary import print_estimate
 from madaudit.commands.estimate_words import (
@@ -91,7 +91,8 @@ def estimate(
     survey = opened.survey()
     require_finished(opened, survey)
     ruler = _calibration(calibration, survey)
-    wanted = Wanted(ruler, tuple(by))
+    clusters, stale = _clusters(opened, survey)
+    wanted = Wanted(ruler, tuple(by), clusters)
     counted = count_store(opened, survey, wanted)
     request = Request(settings_of(ruler, level), composite, survey.is_sampled)
     gold = None
@@ -103,7 +104,12 @@ def estimate(
     known = _conclude(survey, counted, request, wanted, gold)
     checks = watermark_checks(opened, survey, level=level)
     extra = (BY_CHANCE,) if checks else ()
-    known = replace(known, watermarks=checks, assumptions=(*known.assumptions, *extra))
+    known = replace(
+        known,
+        watermarks=checks,
+        assumptions=(*known.assumptions, *extra),
+        flags=(*known.flags, *stale),
+    )
     if ruler is not None and posteriors:
         _write_posteriors(opened, survey, wanted, known, request)
     return known
@@ -151,6 +157,16 @@ def _require(composite: str, level: float) -> None:
         raise OptionError(f"--composite is {composite!r}; allowed: real, synthetic, apart")
     if not 0.0 < level < 1.0:
         raise OptionError(f"--level is {level}; it must lie between 0 and 1")
+
+
+def _clusters(store: Store, survey: Survey) -> tuple[Clusters | None, tuple[str, ...]]:
+    """Near-duplicate clusters, or why those that are there are of no use."""
+    from madaudit.commands.store_clusters import read_store_clusters
+
+    try:
+        return read_store_clusters(store, survey), ()
+    except StoreError as error:
+        return None, (f"near-duplicates are not allowed for: {error}",)
 
 
 def _calibration(given: str | Calibration | None, survey: Survey) -> Calibration | None:

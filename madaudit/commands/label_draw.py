@@ -20,6 +20,7 @@ from madaudit.commands.sample_images import (
     sample_pictures,
     shard_of,
 )
+from madaudit.commands.store_clusters import read_store_clusters
 from madaudit.commands.store_tiers import Request, estimate_population, population_of
 from madaudit.errors import InputError
 from madaudit.estimation import allocate
@@ -104,7 +105,7 @@ def draw_labels(
         InputError: the inputs have moved or changed, hold no images, or a folder of checks has
             none.
     """
-    scores = Wanted(calibration)
+    scores = Wanted(calibration, clusters=read_store_clusters(store, survey))
     for marker in survey.markers:
         require_in_place(shard_of(marker))
     generator = np.random.default_rng(wanted.seed)

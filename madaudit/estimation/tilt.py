@@ -101,6 +101,26 @@ def _spike(variance: float, ratio: float) -> float:
     return float((excess + np.sqrt(max(excess**2 - 4.0 * ratio, 0.0))) / 2.0)
 
 
+def aligned(shards: Floats, shift: RealShift) -> Floats:
+    """Real counts with the shards' own shifts taken out, worth what tilted counts are (bins,).
+
+    Shards pooled as they are have a broader template than any of them, and a large calibration
+    makes that error certain. Each shard is tilted back by its own mean along φ, leaned towards 0
+    by what chance moves it, before all are added up.
+
+    Args:
+        shards: counts of known-real samples (shards, bins).
+        shift: of these shards.
+    """
+    totals = shards.sum(axis=1)
+    moved = (shards / totals[:, None]) @ shift.direction
+    reliability = shift.spread**2 / (shift.spread**2 + 1.0 / totals)
+    factors = np.exp(-np.outer(moved * reliability, shift.direction))
+    tilted = (shards * factors).sum(axis=0)
+    squares = (shards * factors**2).sum(axis=0)
+    return np.asarray(tilted * (tilted.sum() / squares.sum()), dtype=np.float64)
+
+
 @dataclass(frozen=True, eq=False)
 class ShiftedLikelihood:
     """The profile likelihood with the tilt profiled out as well.
@@ -167,11 +187,10 @@ def estimate_shifted(
 ) -> Interval:
     """π where the target's real samples may differ from the calibration's as clean shards do.
 
-    Measured to cover at a spread of .05 standard deviations of the score, and not at .2, where the
-    pooled template is broader than any shard's.
+    The shards are the real calibration: their own shifts are taken out before they are added up.
 
     Args:
-        real: calibration counts (bins,), not empty.
+        real: calibration counts (bins,), not empty; they set the bins.
         synthetic: the same.
         target: counts (bins,), not empty.
         shards: clean shards of the target's kind (shards, bins).
@@ -190,8 +209,10 @@ def shifted_likelihood(
 ) -> ShiftedLikelihood:
     """The likelihood of one stratum on coarse bins; arguments as of `estimate_shifted`."""
     starts = np.flatnonzero(np.diff(coarse_groups(real, synthetic), prepend=-1))
-    shift = find_shift(np.add.reduceat(shards, starts, axis=1))
-    parts = [np.add.reduceat(part, starts)[None] for part in (real, synthetic, target)]
+    coarse = np.add.reduceat(shards, starts, axis=1)
+    shift = find_shift(coarse)
+    parts = [np.add.reduceat(part, starts)[None] for part in (synthetic, target)]
     # A spread of exactly 0 would divide by it; a thousandth of a deviation moves nothing.
     spread = np.array([max(shift.spread, 1e-3)])
-    return ShiftedLikelihood(parts[0], parts[1], parts[2], shift.direction[None], spread)
+    real = aligned(coarse, shift)[None]
+    return ShiftedLikelihood(real, parts[0], parts[1], shift.direction[None], spread)

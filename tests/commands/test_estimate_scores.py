@@ -11,6 +11,7 @@ import pytest
 
 import madaudit
 from madaudit.commands.calibration_files import write_calibration
+from madaudit.commands.cluster_rows import write_clusters
 from madaudit.errors import InputError
 from madaudit.estimation.sketch import ScoreSketch
 from madaudit.scanning.store import Store
@@ -346,3 +347,54 @@ def test_the_summary_says_p_and_where_every_number_comes_from(tmp_path):
     for text in ("floor", "detectable", "model-based", "if of an unknown one a share of 0.5"):
         assert text in run.out
     assert "shard b.tar: synthetic " in run.out
+
+
+# --- near-duplicates ------------------------------------------------------------------------
+
+
+def clustered_store(folder, n_clusters=1500, seed=0):
+    """Shards whose clusters have one to forty samples of one class and one score each."""
+    generator = np.random.default_rng(seed)
+    scores, is_synthetic = draw_scores(n_clusters, 0.2, generator)
+    # Synthetic samples are copied more.
+    sizes = generator.integers(1, 41, n_clusters) * np.where(is_synthetic, 2, 1)
+    clusters = np.repeat(np.arange(n_clusters), sizes)
+    clusters = generator.permutation(clusters)
+    half = len(clusters) // 2
+    parts = {"a.tar": clusters[:half], "b.tar": clusters[half:]}
+    store = write_store(folder, {name: Rows(scores[part]) for name, part in parts.items()})
+    write_clusters(
+        Store(store),
+        [(name, np.arange(len(part)), part) for name, part in parts.items()],
+        {"scan": Store(store).manifest()["fingerprint"]},
+    )
+    return store, is_synthetic[clusters].mean(), is_synthetic.mean()
+
+
+def test_duplicates_widen_p_and_p_distinct_counts_each_cluster_once(tmp_path):
+    store, share, distinct = clustered_store(tmp_path)
+    found = madaudit.estimate(store, calibration=MEASURED, by=["shard"])
+    closed = found.tiers.model_based.closed
+    assert closed.low <= share <= closed.high
+    once = found.distinct.model_based.closed
+    assert once.low <= distinct <= once.high
+    assert found.to_dict()["p_distinct"] == found.p_distinct.to_dict()
+    (Path(store) / "clusters" / "clusters.json").unlink()
+    ignored = madaudit.estimate(store, calibration=MEASURED).tiers.model_based.closed
+    assert closed.point == pytest.approx(ignored.point, abs=0.03)
+    assert closed.high - closed.low > 1.5 * (ignored.high - ignored.low)
+
+
+def test_a_cached_estimate_knows_the_clusters_still(tmp_path, monkeypatch):
+    store, *_ = clustered_store(tmp_path, 200)
+    first = madaudit.estimate(store, calibration=CALIBRATION, by=["shard"]).to_dict()
+    no_rows(monkeypatch)
+    assert madaudit.estimate(store, calibration=CALIBRATION, by=["shard"]).to_dict() == first
+
+
+def test_clusters_of_another_scan_are_flagged_and_left_out(tmp_path):
+    store, *_ = clustered_store(tmp_path, 50)
+    edit_json(Path(store, "clusters", "clusters.json"), scan="another")
+    found = madaudit.estimate(store, calibration=CALIBRATION)
+    assert found.distinct is None
+    assert any("near-duplicates are not allowed for" in flag for flag in found.flags)
