@@ -176,7 +176,7 @@ def count_store(store: Store, survey: Survey, wanted: Wanted) -> Counted:
     """
     if wanted.calibration is None and wanted.clusters is None:
         shards = (count_shard(store, m["shard"], survey, wanted) for m in survey.markers)
-        return _sum(shards)
+        return add_up(shards)
     counted = _cached(store, survey, wanted)
     return replace(counted, combiner=wanted.combiner)
 
@@ -188,7 +188,7 @@ def _cached(store: Store, survey: Survey, wanted: Wanted) -> Counted:
     found = read_counts(store, whole, of_all)
     if found is None:
         parts = (_part(store, shard, survey, wanted, digest) for shard, digest in digests.items())
-        found = _sum(parts)
+        found = add_up(parts)
         write_counts(store, whole, of_all, found)
     return found
 
@@ -231,8 +231,8 @@ def _paired(strata: Ints, clusters: Ints, weights: Floats) -> Floats:
     return np.stack([strata[starts], clusters[starts], np.add.reduceat(weights, starts)], axis=1)
 
 
-def _sum(parts: Iterator[Counted]) -> Counted:
-    """All shards together; strata beyond the most that are kept go together."""
+def add_up(parts: Iterator[Counted]) -> Counted:
+    """Counts of all shards together; strata beyond the most that are kept go together."""
     numbers: dict[Labels, int] = {}
     tallies = _Rows()
     cells, pairs = CellSum(), []
