@@ -157,7 +157,10 @@ def study_strata(cell: Cell, replicates: int, seed: int) -> Cell:
         power.append(worst.is_above.sum() / max((truth > 0.15).sum(), 1))
     names = ("mae", "coverage", "width")
     return {
-        "alone": dict(zip(names, np.mean(alone, axis=0).tolist(), strict=True)),
+        "alone": {
+            **dict(zip(names, np.mean(alone, axis=0).tolist(), strict=True)),
+            "replicates": len(alone),
+        },
         "shrunk": dict(zip(names, np.mean(shrunk, axis=0).tolist(), strict=True)),
         "all_lower_bounds_hold": float(np.mean(worst_holds)),
         "false_discoveries": float(np.mean(false_share)),
