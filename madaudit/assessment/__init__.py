@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from madaudit.assessment.curves import (
+    PhaseDiagram,
+    Trajectory,
+    phase_of,
+    trace_of,
+    trajectory_of,
+)
 from madaudit.assessment.harm import LIMITS, counts_of, harm_of, level_of
 from madaudit.assessment.policy import Broken, Policy, parse_policy
 from madaudit.assessment.risk import PrevalenceEstimate, Risk, Strata, Tail, assess_risk
@@ -15,6 +22,7 @@ __all__ = [
     "Clustered",
     "CutOptions",
     "CutPoint",
+    "PhaseDiagram",
     "Policy",
     "PrevalenceEstimate",
     "Risk",
@@ -22,6 +30,7 @@ __all__ = [
     "Strata",
     "Tail",
     "Threshold",
+    "Trajectory",
     "Weighting",
     "assess_risk",
     "best_cut",
@@ -30,5 +39,8 @@ __all__ = [
     "level_of",
     "measure_bias",
     "parse_policy",
+    "phase_of",
+    "trace_of",
+    "trajectory_of",
     "weigh_real",
 ]

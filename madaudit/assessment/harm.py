@@ -104,7 +104,7 @@ def harm_of(
         cells = {name: value[piece] for name, value in given.items()}
         with np.errstate(divide="ignore", invalid="ignore"):  # loops without samples become ∞
             trace = moments_by_generation(spec, cells)
-            level = _typical(spec, trace, cells)
+            level = typical_variance(spec, trace, cells)
             by_generation.append(_harm(spec, trace, alone[piece], level))
             end = limit_of(spec, cells).moments
             at_limit.append(_harm(spec, end, alone[piece], end.s))
@@ -126,8 +126,14 @@ def _harm(spec: LoopSpec, moments: Moments, alone: Array, level: Array) -> Array
     return np.asarray(np.where(np.isnan(harm), np.inf, harm))
 
 
-def _typical(spec: LoopSpec, trace: Moments, cells: Mapping[str, Array]) -> Array:
-    """The variance level that a single run has: below E s where no real samples hold it."""
+def typical_variance(spec: LoopSpec, trace: Moments, cells: Mapping[str, Array]) -> Array:
+    """The variance level that a single run has: below E s where no real samples hold it.
+
+    Args:
+        spec: the loop.
+        trace: its moments, (generations + 1, cells).
+        cells: overrides that gave them, (cells,).
+    """
     if spec.loop != "synthetic":
         return trace.s
     levels = trace.s.copy()

@@ -190,8 +190,8 @@ def assess_risk(
         level_of(lower, limits),
         _rule(spec, tolerance, limits),
         _assumptions(spec, bias),
-        tuple(_range(row, box) for row in by_generation),
-        _range(at_limit, box),
+        tuple(in_range(row, box) for row in by_generation),
+        in_range(at_limit, box),
         _effective_ratio(spec, estimate.n, box),
         {value: _level_at(spec, estimate, value, limits) for value in BIASES},
         _half_life(at_high, estimate.n, estimate.prevalence.high),
@@ -259,7 +259,8 @@ def _with_bias(spec: LoopSpec, bias: float) -> LoopSpec:
     return spec if isinstance(spec.bias, Sequence) else dataclasses.replace(spec, bias=bias)
 
 
-def _range(values: Array, box: Box) -> Interval:
+def in_range(values: Array, box: Box) -> Interval:
+    """The range of a number over a box, with its point, (cells,) to an interval."""
     point = float(values[-1]) if box.has_point else None
     return Interval(float(values.min()), point, float(values.max()), box.level)
 
@@ -273,7 +274,7 @@ def _effective_ratio(spec: LoopSpec, n: float, box: Box) -> Interval:
         numbers["bias"] = box.bias
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(real >= 2.0, n_effective(spec, numbers) / real, 0.0)
-    return _range(np.nan_to_num(ratio, nan=0.0), box)
+    return in_range(np.nan_to_num(ratio, nan=0.0), box)
 
 
 def _level_at(

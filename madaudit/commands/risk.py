@@ -16,7 +16,8 @@ from madaudit.commands.loop_options import loop_option, pool_option
 from madaudit.commands.shell import common_options, guarded, print_json
 
 if TYPE_CHECKING:
-    from madaudit.assessment import Risk, Strata
+    from madaudit.assessment import PhaseDiagram, Risk, Strata, Threshold, Trajectory
+    from madaudit.simulation import LoopTrace
     from madaudit.types import Interval
 
 # λ where nobody says it: from half the variance to all of it.
@@ -30,14 +31,27 @@ class Assessment:
     Attributes:
         risk: from π's interval and the loop.
         tier: of the estimate behind it.
+        trace: the loop at the point of π, or at its upper end.
+        bands: trajectories with what is not known of π and λ.
+        phase: harm over share and λ, with this data set on it.
+        threshold: where to cut; None where no graded scores with their calibration say it.
     """
 
     risk: Risk
     tier: str
+    trace: LoopTrace
+    bands: Trajectory
+    phase: PhaseDiagram
+    threshold: Threshold | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        # A cut needs graded scores and their calibration, which a floor does not have.
-        return {**self.risk.to_dict(), "tier": self.tier, "threshold": None}
+        return {
+            **self.risk.to_dict(),
+            "tier": self.tier,
+            "threshold": self.threshold.to_dict() if self.threshold else None,
+            "trajectory": self.bands.to_dict(),
+            "phase": self.phase.to_dict(),
+        }
 
 
 class _Known(NamedTuple):
@@ -78,7 +92,7 @@ def risk(
         StoreError: no store, or none of its shards is finished.
         OptionError: an unknown column, or a value out of its range.
     """
-    from madaudit.assessment import assess_risk
+    from madaudit.assessment import assess_risk, phase_of, trace_of, trajectory_of
     from madaudit.commands.estimate import estimate
     from madaudit.simulation import LoopSpec
     from madaudit.simulation.loop import require_number
@@ -96,8 +110,9 @@ def risk(
     known = estimate(store, by=by)
     content = known.to_dict()
     unknown = Interval(_UNKNOWN_BIAS[0], None, _UNKNOWN_BIAS[1], 1.0) if bias is None else None
+    basis = _Known(content["n"], _prevalence(content["p"]))
     assessed = assess_risk(
-        _Known(content["n"], _prevalence(content["p"])),
+        basis,
         spec,
         bias=unknown,
         tolerance=tolerance,
@@ -105,7 +120,13 @@ def risk(
     )
     if policy_out is not None:
         _write_policy(tolerance, policy_out)
-    return Assessment(assessed, content["tier"])
+    return Assessment(
+        assessed,
+        content["tier"],
+        trace_of(basis, spec),
+        trajectory_of(basis, spec, bias=unknown, tolerance=tolerance),
+        phase_of(basis, spec, bias=unknown, tolerance=tolerance),
+    )
 
 
 def _prevalence(p: dict[str, Any]) -> Interval:
