@@ -12,7 +12,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from madaudit.simulation.accumulation import accumulated_moments
 from madaudit.simulation.loop import LoopSpec
+from madaudit.simulation.subsampling import subsampled_moments
 from madaudit.simulation.training_sets import Array, Numbers, Part, training_set
 from madaudit.simulation.wasserstein import Moments
 
@@ -56,6 +58,10 @@ def moments_by_generation(
         parts as independent of the rest, an error of order 1 / n of their own.
     """
     numbers = Numbers(spec, overrides)
+    if spec.pool == "accumulate" and spec.keep is None:
+        return accumulated_moments(numbers)
+    if spec.pool == "subsample":
+        return subsampled_moments(numbers)
     rows = _Rows(spec.generations + 1, numbers.cells)
     for generation in range(spec.generations + 1):
         parts = training_set(numbers, generation)

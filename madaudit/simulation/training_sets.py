@@ -80,7 +80,15 @@ class Numbers:
 
 def training_set(numbers: Numbers, generation: int) -> list[Part]:
     """The parts that a generation is trained on."""
-    both, later, at_first = _kept_real(numbers)
+    if generation and numbers.spec.pool == "subsample":
+        return _drawn_from_the_pool(numbers, generation)
+    real = real_parts(numbers, generation)
+    return real + _synthetic(numbers, generation) if generation else real
+
+
+def real_parts(numbers: Numbers, generation: int) -> list[Part]:
+    """The real parts of a training set, of pools that keep all real samples as the loop says."""
+    both, later, at_first = kept_real(numbers)
     one = np.ones(numbers.cells)
     if generation == 0:
         return [
@@ -88,17 +96,14 @@ def training_set(numbers: Numbers, generation: int) -> list[Part]:
             Part("kept", AT_FIRST, at_first, one, one),
         ]
     weight = numbers.at("real_weight")
-    if numbers.spec.pool == "subsample":
-        return _drawn_from_the_pool(numbers, generation)
-    real = [
+    return [
         Part("kept", IN_BOTH, both, weight, one),
         Part("kept", LATER, later, weight, one),
-        Part("fresh", generation, _entering_real(numbers, generation), weight, one),
+        Part("fresh", generation, entering_real(numbers, generation), weight, one),
     ]
-    return real + _synthetic(numbers, generation)
 
 
-def _kept_real(numbers: Numbers) -> tuple[Array, Array, Array]:
+def kept_real(numbers: Numbers) -> tuple[Array, Array, Array]:
     """Sizes of the kept pieces; generation 1's filter decides which fixed samples stay."""
     fixed, initial = np.round(numbers.at("n_fixed")), numbers.initial()
     passed = 1.0 - numbers.spec.filter_at(1).fpr
@@ -106,12 +111,14 @@ def _kept_real(numbers: Numbers) -> tuple[Array, Array, Array]:
     return both, np.round(fixed * passed) - both, initial - both
 
 
-def _entering_real(numbers: Numbers, generation: int) -> Array:
+def entering_real(numbers: Numbers, generation: int) -> Array:
+    """Fresh real samples that enter in a generation, after its filter, (cells,)."""
     passed = 1.0 - numbers.spec.filter_at(generation).fpr
     return np.round(numbers.at("n_fresh", generation) * passed)
 
 
-def _entering_synthetic(numbers: Numbers, generation: int) -> Array:
+def entering_synthetic(numbers: Numbers, generation: int) -> Array:
+    """Synthetic samples that enter in a generation, after its filter, (cells,)."""
     passed = 1.0 - numbers.spec.filter_at(generation).tpr
     return np.round(numbers.at("n_synthetic", generation) * passed)
 
@@ -122,11 +129,11 @@ def _synthetic(numbers: Numbers, generation: int) -> list[Part]:
     if spec.pool == "accumulate":
         first = 1 if spec.keep is None else max(1, generation - spec.keep + 1)
         return [
-            Part("batch", g - 1, _entering_synthetic(numbers, g), one, numbers.at("bias", g))
+            Part("batch", g - 1, entering_synthetic(numbers, g), one, numbers.at("bias", g))
             for g in range(first, generation + 1)
         ]
     models = range(max(0, generation - spec.memory), generation)
-    total, bias = _entering_synthetic(numbers, generation), numbers.at("bias", generation)
+    total, bias = entering_synthetic(numbers, generation), numbers.at("bias", generation)
     return [
         Part("model", index, n, one, bias)
         for index, n in zip(models, _shared_out(total, len(models)), strict=True)
@@ -142,20 +149,20 @@ def _drawn_from_the_pool(numbers: Numbers, generation: int) -> list[Part]:
     """A training set of constant size, each source by its share of all that was gathered.
 
     Every draw counts as new, of fixed real samples too: the pool is taken to be so much larger
-    than the training set that two generations share few samples.
+    than the training set that two generations share few samples. Numbers are rounded so that
+    their sum is that of the whole.
     """
-    both, later, _ = _kept_real(numbers)
-    one = np.ones(numbers.cells)
-    gathered = range(1, generation + 1)
-    real = sum((_entering_real(numbers, g) for g in gathered), both + later)
-    synthetic = [_entering_synthetic(numbers, g) for g in gathered]
-    total = sum(synthetic, real)
-    first = both + later + _entering_real(numbers, 1) + synthetic[0]
-    share = np.minimum(1.0, first / np.maximum(total, 1.0))
+    both, later, _ = kept_real(numbers)
+    one, gathered = np.ones(numbers.cells), range(1, generation + 1)
+    real = sum((entering_real(numbers, g) for g in gathered), both + later)
+    ends = np.cumsum([real, *(entering_synthetic(numbers, g) for g in gathered)], axis=0)
+    first = both + later + entering_real(numbers, 1) + entering_synthetic(numbers, 1)
+    share = np.minimum(1.0, first / np.maximum(ends[-1], 1.0))
+    sizes = np.diff(np.round(ends * share), axis=0, prepend=0.0)
     return [
-        Part("fresh", generation, np.round(real * share), numbers.at("real_weight"), one),
+        Part("fresh", generation, sizes[0], numbers.at("real_weight"), one),
         *(
-            Part("model", g - 1, np.round(n * share), one, numbers.at("bias", g))
-            for g, n in zip(gathered, synthetic, strict=True)
+            Part("model", g - 1, n, one, numbers.at("bias", g))
+            for g, n in zip(gathered, sizes[1:], strict=True)
         ),
     ]

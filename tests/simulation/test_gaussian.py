@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from madaudit.simulation import (
+    Filter,
     LoopSpec,
+    gaussian,
     limit_of,
     moments_by_generation,
     n_effective,
@@ -18,6 +20,7 @@ from madaudit.simulation import (
 )
 from madaudit.simulation.limits import best_real_share, sample_ceiling
 from madaudit.simulation.monte_carlo import simulate_replicates
+from madaudit.simulation.training_sets import Numbers, training_set
 from tests.simulation.loop_grid import grid, name_of, odd_loops
 
 # Monte Carlo at generation 60, 200,000 replicates: E δ², E σ² (reference/simulation.md).
@@ -63,6 +66,52 @@ def test_odd_loops_have_the_moments_of_their_replicates(spec, dim):
 def test_a_loop_with_a_spectrum_has_the_moments_of_its_replicates():
     spec = fresh(30, 60, 0.8, dim=3, spectrum=(4.0, 1.0, 0.1), generations=5)
     assert errors_in_standard_errors(spec, 4000, seed=2).max() < 4.0
+
+
+def part_by_part(spec):
+    """The general recursion, which holds every part of every generation."""
+    numbers = Numbers(spec)
+    rows = gaussian._Rows(spec.generations + 1, 1)
+    for generation in range(spec.generations + 1):
+        parts = [part for part in training_set(numbers, generation) if part.n.any()]
+        gaussian._train(rows, generation, parts, numbers.at("model_error", generation))
+    return np.array([rows.m, rows.s, rows.a, rows.b])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"loop": "augmentation", "n_fixed": 20, "n_synthetic": 30, "bias": 0.9},
+        {"loop": "augmentation", "n_fixed": 20, "n_synthetic": 30, "n_initial": 50},
+        {"loop": "augmentation", "n_fixed": 20, "n_synthetic": 30, "n_initial": 7,
+         "real_weight": 2.0, "model_error": 0.1, "filters": Filter(0.3, 0.1)},
+        {"loop": "fresh", "n_fresh": 20, "n_fixed": 11, "n_synthetic": range(0, 100, 10),
+         "bias": 0.7, "model_error": 0.02},
+        {"loop": "synthetic", "n_synthetic": 20, "n_initial": 9, "bias": 0.8},
+    ],
+    ids=["plain", "first", "weighted", "growing", "synthetic"],
+)  # fmt: skip
+def test_running_sums_of_an_accumulating_pool_are_the_recursion_part_by_part(options):
+    spec = LoopSpec(**options, pool="accumulate")
+    assert np.array(moments_by_generation(spec)) == pytest.approx(part_by_part(spec), rel=1e-10)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"loop": "augmentation", "n_fixed": 4000, "n_synthetic": 6000, "bias": 0.9},
+        {"loop": "fresh", "n_fresh": 4000, "n_fixed": 2000, "n_synthetic": 6000, "bias": 0.9,
+         "real_weight": 2.0, "model_error": 0.1, "filters": Filter(0.3, 0.1)},
+        {"loop": "synthetic", "n_synthetic": 20_000, "n_initial": 9000, "bias": 0.8},
+    ],
+    ids=["augmentation", "weighted", "synthetic"],
+)  # fmt: skip
+def test_running_sums_of_a_subsampled_pool_are_the_recursion_part_by_part(options):
+    """But for whole numbers, which the running sums do not need."""
+    spec = LoopSpec(**options, pool="subsample")
+    running, parts = np.array(moments_by_generation(spec)), part_by_part(spec)
+    assert running[:2] == pytest.approx(parts[:2], rel=1e-3)
+    assert running[3] == pytest.approx(parts[3], rel=0.01)
 
 
 @pytest.mark.slow
