@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from madaudit.simulation.accumulation import accumulated_moments
 from madaudit.simulation.loop import LoopSpec
+from madaudit.simulation.replacement import replaced_moments
 from madaudit.simulation.subsampling import subsampled_moments
 from madaudit.simulation.training_sets import Array, Numbers, Part, training_set
 from madaudit.simulation.wasserstein import Moments
@@ -62,6 +63,8 @@ def moments_by_generation(
         return accumulated_moments(numbers)
     if spec.pool == "subsample":
         return subsampled_moments(numbers)
+    if spec.pool == "replace" and spec.memory == 1:
+        return replaced_moments(numbers)
     rows = _Rows(spec.generations + 1, numbers.cells)
     for generation in range(spec.generations + 1):
         parts = training_set(numbers, generation)

@@ -91,8 +91,9 @@ def part_by_part(spec):
     ],
     ids=["plain", "first", "weighted", "growing", "synthetic"],
 )  # fmt: skip
-def test_running_sums_of_an_accumulating_pool_are_the_recursion_part_by_part(options):
-    spec = LoopSpec(**options, pool="accumulate")
+@pytest.mark.parametrize("pool", ["accumulate", "replace"])
+def test_short_recursions_are_the_one_part_by_part(options, pool):
+    spec = LoopSpec(**options, pool=pool)
     assert np.array(moments_by_generation(spec)) == pytest.approx(part_by_part(spec), rel=1e-10)
 
 
