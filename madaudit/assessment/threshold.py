@@ -1,8 +1,8 @@
 """Where to cut: the cut that loses fewest real samples and keeps harm within a tolerance.
 
 A cut drops samples with a score at or above it. Each cut's harm carries what is uncertain: π, λ
-and the kept shares, drawn together; its upper end must lie within the tolerance. A share without a
-point (a floor, a partially identified set) is not drawn but taken at both its ends.
+and the kept shares, drawn together; its upper bound must lie within the tolerance. A share without
+a point (a floor, a partially identified set) is not drawn but taken at both its ends.
 """
 
 from __future__ import annotations
@@ -10,38 +10,31 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import beta, norm
+from scipy.stats import beta
 
-from madaudit.assessment.harm import Array, counts_of, harm_of, without_counts, worst
+from madaudit.assessment.cut_draws import (
+    CutOptions,
+    Draws,
+    bounds_of,
+    harm_of_draws,
+    kept_numbers,
+)
+from madaudit.assessment.harm import Array, without_counts
 from madaudit.assessment.risk import PrevalenceEstimate, fresh_real_needed
 from madaudit.errors import OptionError
 from madaudit.simulation import LoopSpec, n_effective
+from madaudit.simulation.loop import require_number
 from madaudit.types import Interval
 
+#: A cut that drops samples with a mark that says synthetic, whose log-ratio is ∞, and no others.
+MARKS_ONLY = 1e9
 Action = Literal["do not filter", "cut", "no cut suffices"]
-_MOST_CUTS = 256
-
-
-@dataclass(frozen=True)
-class CutOptions:
-    """What a cut may be told beside the numbers it needs.
-
-    Attributes:
-        edges: (bins + 1,) ascending scores between which the counts lie; default the estimate's
-            `edges`, else the bins' numbers.
-        bias: interval of λ; None takes the loop's own as known.
-        n_draws: draws of what is uncertain.
-        seed: of the draws.
-    """
-
-    edges: npt.ArrayLike | None = None
-    bias: Interval | None = None
-    n_draws: int = 200
-    seed: int = 0
+# Cuts on the curve; pools that grow cost a hundred times a generation's work.
+_MOST_CUTS, _MOST_CUTS_OF_POOLS = 256, 64
 
 
 @dataclass(frozen=True)
@@ -49,9 +42,11 @@ class CutPoint:
     """One cut of the curve.
 
     Attributes:
-        cut: samples with this score or a higher one are dropped; ∞ for no cut.
+        cut: samples with this score or a higher one are dropped; ∞ for no cut, `MARKS_ONLY` for
+            marked samples alone.
         real_lost, synthetic_kept: shares.
         harm: interval.
+        harm_bound: upper bound of harm, one-sided at the interval's level, which decides.
         n_effective_ratio: n_e over the uncut number of real samples, at the points.
     """
 
@@ -59,6 +54,7 @@ class CutPoint:
     real_lost: Interval
     synthetic_kept: Interval
     harm: Interval
+    harm_bound: float
     n_effective_ratio: float
 
     def to_dict(self) -> dict[str, Any]:
@@ -67,6 +63,7 @@ class CutPoint:
             "real_lost": self.real_lost.to_dict(),
             "synthetic_kept": self.synthetic_kept.to_dict(),
             "harm": _interval(self.harm),
+            "harm_bound": _json(self.harm_bound),
             "n_effective_ratio": _json(self.n_effective_ratio),
         }
 
@@ -78,12 +75,14 @@ class Threshold:
     Attributes:
         action: "do not filter", "cut" or "no cut suffices".
         cut: score at and above which a sample is dropped; None without a cut.
-        real_lost, synthetic_kept, harm: of the action; of the least harmful cut if none suffices.
+        real_lost, synthetic_kept, harm, harm_bound: of the action (see `CutPoint`); of the least
+            harmful cut if none suffices.
         tolerance: harm that was accepted.
         curve: all cuts, from dropping most to dropping nothing.
         n_effective_cut: the cut that maximises n_e, for comparison; None for no cut.
         fresh_real_needed: fresh real samples a generation that would do instead, without a cut;
             0 where no cut is needed, None where none would do.
+        edges: (bins + 1,) of the calibration's counts, for `dropped_of`.
     """
 
     action: Action
@@ -91,6 +90,7 @@ class Threshold:
     real_lost: Interval
     synthetic_kept: Interval
     harm: Interval
+    harm_bound: float
     tolerance: float
     curve: tuple[CutPoint, ...]
     n_effective_cut: float | None
@@ -104,6 +104,7 @@ class Threshold:
             "real_lost": self.real_lost.to_dict(),
             "synthetic_kept": self.synthetic_kept.to_dict(),
             "harm": _interval(self.harm),
+            "harm_bound": _json(self.harm_bound),
             "tolerance": self.tolerance,
             "n_effective_cut": self.n_effective_cut,
             "fresh_real_needed": self.fresh_real_needed,
@@ -145,41 +146,36 @@ def best_cut(
         synthetic_counts: (bins,) of the synthetic calibration's.
         estimate: sample number and interval of π.
         loop: which loop, λ, dimension and generations; its counts are not used.
-        tolerance: harm that is accepted; the upper end must not exceed it.
+        tolerance: harm that is accepted; its upper bound, one-sided at the estimate's level, must
+            not exceed it.
         options: edges, interval of λ, draws.
 
     Raises:
         OptionError: counts that do not fit one another, or a calibration with an empty side.
     """
     options = options or CutOptions()
-    real, synthetic, edges = _coarse(real_counts, synthetic_counts, estimate, options)
+    _require_shares(options)
+    counts = _counts(real_counts, synthetic_counts, estimate, options)
+    real, synthetic, edges = _coarse(counts, loop)
     spec = without_counts(loop)
-    level = estimate.prevalence.level
-    draws = _Draws.make(real, synthetic, estimate.prevalence, spec, options)
-    harms = _harm_of_draws(spec, estimate.n, draws)
-    point = _harm_of_draws(spec, estimate.n, draws.at_point(real, synthetic, estimate.prevalence))
-    tail = (1.0 - level) / 2.0
-    low, high = np.quantile(harms, [tail, 1.0 - tail], axis=0, method="inverted_cdf")
-    ratios = _effective_ratios(spec, estimate, real, synthetic)
+    draws = Draws.make(real, synthetic, estimate.prevalence, spec, options)
+    bounds = bounds_of(harm_of_draws(spec, estimate.n, draws), draws, estimate.prevalence.level)
+    point = Draws.at_point(real, synthetic, estimate.prevalence, spec, options)
+    curve = _curve(
+        _Counts(real, synthetic, edges),
+        bounds,
+        harm_of_draws(spec, estimate.n, point),
+        estimate,
+        options,
+    )
+    ratios = _effective_ratios(spec, estimate.n, point)
     curve = tuple(
-        CutPoint(
-            float(edges[j]) if j < len(real) else float("inf"),
-            _share(float(real[j:].sum()), float(real.sum()), level),
-            _share(float(synthetic[:j].sum()), float(synthetic.sum()), level),
-            Interval(
-                float(low[j]),
-                float(point[0, j]) if estimate.prevalence.point is not None else None,
-                float(high[j]),
-                level,
-            ),
-            float(ratios[j]),
-        )
-        for j in range(len(real) + 1)
+        dataclasses.replace(each, n_effective_ratio=float(ratio))
+        for each, ratio in zip(curve, ratios, strict=True)
     )
     worst_bias = options.bias.low if options.bias else None
-    return _choose(
-        curve, tolerance, edges, ratios, _instead(spec, estimate, tolerance, worst_bias)
-    )
+    fresh = _instead(spec, estimate, tolerance, worst_bias)
+    return _choose(curve, tolerance, counts.edges, ratios, fresh)
 
 
 def _instead(
@@ -196,9 +192,9 @@ def _choose(
     ratios: Array,
     fresh: int | None,
 ) -> Threshold:
-    within = [point for point in curve if point.harm.high <= tolerance]
+    within = [point for point in curve if point.harm_bound <= tolerance]
     # The curve ends with dropping nothing, so the last one within loses fewest real samples.
-    chosen = within[-1] if within else min(curve, key=lambda point: point.harm.high)
+    chosen = within[-1] if within else min(curve, key=lambda point: point.harm_bound)
     action: Action = "no cut suffices"
     if within:
         action = "cut" if np.isfinite(chosen.cut) else "do not filter"
@@ -209,6 +205,7 @@ def _choose(
         chosen.real_lost,
         chosen.synthetic_kept,
         chosen.harm,
+        chosen.harm_bound,
         tolerance,
         curve,
         best if np.isfinite(best) else None,
@@ -217,101 +214,73 @@ def _choose(
     )
 
 
-@dataclass(frozen=True)
-class _Draws:
-    """What is uncertain: prevalence and bias (draws,), kept shares (draws, cuts)."""
+class _Counts(NamedTuple):
+    """Calibration on the curve's bins, (bins,), and their edges, (bins + 1,)."""
 
-    prevalence: Array
-    bias: Array
-    real_kept: Array
-    synthetic_kept: Array
-
-    @classmethod
-    def make(
-        cls,
-        real: Array,
-        synthetic: Array,
-        prevalence: Interval,
-        spec: LoopSpec,
-        options: CutOptions,
-    ) -> _Draws:
-        generator, n = np.random.default_rng(options.seed), options.n_draws
-        last = float(spec.at("bias", spec.generations))
-        known = options.bias or Interval(last, last, last)
-        return cls(
-            _drawn(generator, prevalence, n),
-            _drawn(generator, known, n),
-            _kept(generator, real, n),
-            _kept(generator, synthetic, n),
-        )
-
-    def at_point(self, real: Array, synthetic: Array, prevalence: Interval) -> _Draws:
-        share = prevalence.high if prevalence.point is None else prevalence.point
-        return _Draws(
-            np.array([share]),
-            np.array([float(np.median(self.bias))]),
-            _cumulated(real)[None],
-            _cumulated(synthetic)[None],
-        )
+    real: Array
+    synthetic: Array
+    edges: Array
 
 
-def _drawn(generator: np.random.Generator, interval: Interval, n: int) -> Array:
-    """Draws that have an interval as theirs: normal on the arcsine scale, a side at a time.
-
-    Without a point the ends in turn, so that a quantile of the draws is one of the worse end.
-    """
-    if interval.low == interval.high:
-        return np.full(n, interval.high)
-    if interval.point is None:
-        return np.where(np.arange(n) % 2 == 0, interval.low, interval.high)
-    low, point, high = (
-        np.arcsin(np.sqrt(value)) for value in (interval.low, interval.point, interval.high)
-    )
-    z = norm.ppf((1.0 + interval.level) / 2.0)
-    normal = generator.standard_normal(n)
-    angle = point + np.where(normal < 0, point - low, high - point) / z * normal
-    return np.asarray(np.sin(np.clip(angle, 0.0, np.pi / 2.0)) ** 2)
-
-
-def _kept(generator: np.random.Generator, counts: Array, n: int) -> Array:
-    """Draws of the shares below each cut: Dirichlet with one sample spread over the bins."""
-    gammas = generator.standard_gamma(counts + 1.0 / len(counts), (n, len(counts)))
-    return np.apply_along_axis(_cumulated, 1, gammas)
-
-
-def _cumulated(counts: Array) -> Array:
-    shares: Array = np.append(0.0, np.cumsum(counts)) / counts.sum()
-    return np.minimum(shares, 1.0)
-
-
-def _harm_of_draws(spec: LoopSpec, n: float, draws: _Draws) -> Array:
-    """(draws, cuts); ∞ where nothing is left to train on."""
-    shape = draws.real_kept.shape
-    real = n * (1.0 - draws.prevalence)[:, None] * np.ones(shape)
-    synthetic = n * draws.prevalence[:, None] * draws.synthetic_kept
-    numbers = counts_of(spec, (real * draws.real_kept).ravel(), synthetic.ravel())
-    numbers["bias"] = np.repeat(draws.bias, shape[1])
-    return worst(*harm_of(spec, numbers, real.ravel())).reshape(shape)
-
-
-def _effective_ratios(
-    spec: LoopSpec, estimate: PrevalenceEstimate, real: Array, synthetic: Array
-) -> Array:
+def _curve(
+    counts: _Counts,
+    bounds: tuple[Array, Array, Array],
+    point: Array,
+    estimate: PrevalenceEstimate,
+    options: CutOptions,
+) -> tuple[CutPoint, ...]:
+    """Every cut, from the lowest score to no cut; ratios of n_e are still to come."""
+    real, synthetic, edges = counts
     prevalence = estimate.prevalence
+    level = prevalence.level
+    low, high, bound = bounds
     share = prevalence.high if prevalence.point is None else prevalence.point
-    n_real, n_synthetic = estimate.n * (1.0 - share), estimate.n * share
-    numbers = counts_of(spec, n_real * _cumulated(real), n_synthetic * _cumulated(synthetic))
-    with np.errstate(invalid="ignore"):
-        return np.asarray(n_effective(spec, numbers) / max(n_real, 1.0))
+    unmarked = max(1.0 - options.marked / share, 0.0) if share > 0 else 1.0
+    scores = [*edges[:-1].tolist(), *([MARKS_ONLY] if options.marked > 0 else []), np.inf]
+    points = []
+    for j, score in enumerate(scores):
+        kept = _share(float(synthetic[:j].sum()), float(synthetic.sum()), level)
+        points.append(
+            CutPoint(
+                score,
+                _share(float(real[j:].sum()), float(real.sum()), level),
+                _scaled(kept, unmarked if np.isfinite(score) else 1.0),
+                Interval(
+                    float(low[j]),
+                    float(point[0, j]) if prevalence.point is not None else None,
+                    float(high[j]),
+                    level,
+                ),
+                float(bound[j]),
+                0.0,
+            )
+        )
+    return tuple(points)
 
 
-def _coarse(
+def _scaled(share: Interval, factor: float) -> Interval:
+    point = None if share.point is None else factor * share.point
+    return Interval(factor * share.low, point, factor * share.high, share.level)
+
+
+def _effective_ratios(spec: LoopSpec, n: float, point: Draws) -> Array:
+    numbers, n_real = kept_numbers(spec, n, point)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(n_effective(spec, numbers) / max(float(n_real[0]), 1.0))
+
+
+def _require_shares(options: CutOptions) -> None:
+    require_number("marked", options.marked, high=1.0)
+    require_number("least_detected", options.least_detected, high=1.0)
+
+
+def _counts(
     real_counts: npt.ArrayLike,
     synthetic_counts: npt.ArrayLike,
     estimate: PrevalenceEstimate,
     options: CutOptions,
-) -> tuple[Array, Array, Array]:
-    """The histograms on at most 256 bins of about equal pooled mass, and their edges."""
+) -> _Counts:
+    """The histograms with the edges that are given, or the bins' numbers."""
     real, synthetic = (np.asarray(c, dtype=float) for c in (real_counts, synthetic_counts))
     for what, counts in (("real_counts", real), ("synthetic_counts", synthetic)):
         _require_bins(what, counts, len(real))
@@ -321,13 +290,20 @@ def _coarse(
     edges = np.arange(len(real) + 1.0) if edges is None else np.asarray(edges, dtype=float)
     if len(edges) != len(real) + 1:
         raise OptionError(f"edges has {len(edges)} scores for {len(real)} bins; give bins + 1")
-    if len(real) <= _MOST_CUTS:
-        return real, synthetic, edges
+    return _Counts(real, synthetic, edges)
+
+
+def _coarse(counts: _Counts, loop: LoopSpec) -> _Counts:
+    """The histograms on not too many bins, of about equal pooled mass."""
+    real, synthetic, edges = counts
+    most = _MOST_CUTS if loop.pool == "replace" else _MOST_CUTS_OF_POOLS
+    if len(real) <= most:
+        return counts
     mass = np.cumsum(real / real.sum() + synthetic / synthetic.sum())
-    starts = np.unique(np.searchsorted(mass, np.linspace(0, 2, _MOST_CUTS + 1)[:-1]))
+    starts = np.unique(np.searchsorted(mass, np.linspace(0, 2, most + 1)[:-1]))
     starts = np.unique(np.append(0, starts[starts < len(real)]))
-    joined = [np.add.reduceat(counts, starts) for counts in (real, synthetic)]
-    return joined[0], joined[1], edges[np.append(starts, len(real))]
+    joined = [np.add.reduceat(each, starts) for each in (real, synthetic)]
+    return _Counts(joined[0], joined[1], edges[np.append(starts, len(real))])
 
 
 def _require_bins(what: str, counts: Array, n_bins: int) -> None:

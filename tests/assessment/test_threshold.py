@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from madaudit.assessment import CutOptions, best_cut, counts_of, harm_of
+from madaudit.assessment import MARKS_ONLY, CutOptions, best_cut, counts_of, harm_of
 from madaudit.assessment.harm import worst
 from madaudit.errors import OptionError
 from madaudit.simulation import LoopSpec
@@ -66,7 +66,7 @@ def test_the_cut_is_the_last_whose_upper_harm_is_within_the_tolerance():
     found = cut_of((0.48, 0.5, 0.52))
     place = [point.cut for point in found.curve].index(found.cut)
     assert found.action == "cut"
-    assert found.curve[place].harm.high <= 0.01 < found.curve[place + 1].harm.high
+    assert found.curve[place].harm_bound <= 0.01 < found.curve[place + 1].harm_bound
     assert found.harm == found.curve[place].harm
 
 
@@ -101,6 +101,45 @@ def test_who_is_hurt_is_told_group_by_group():
     shares = found.dropped_of({"weak": 1000 * template(-0.5), "strong": 1000 * template(3.0)})
     assert shares["strong"].point > 0.9 > shares["weak"].point
     assert shares["weak"].low < shares["weak"].point < shares["weak"].high
+
+
+def test_who_is_hurt_is_told_on_the_calibrations_own_bins():
+    fine = np.linspace(-5.0, 5.0, 1025)
+    masses = [np.round(1e6 * np.diff(norm.cdf(fine, mean))) for mean in (-1.0, 1.0)]
+    found = best_cut(*masses, estimate(0.5, 0.5, 0.5), FRESH, options=CutOptions(edges=fine))
+    share = found.dropped_of({"real": masses[0]})["real"]
+    assert share.point == pytest.approx(found.real_lost.point)
+
+
+def test_marked_samples_go_first_since_that_costs_no_real_one():
+    """Half of the synthetic samples are marked; without them the harm is within the tolerance."""
+    known = (0.3, 0.3, 0.3)
+    harm = best_cut(REAL, SYNTHETIC, estimate(*known), FRESH).curve[-1].harm.point
+    kept = cut_of(known, tolerance=0.9 * harm, marked=0.15)
+    assert (kept.action, kept.cut, kept.real_lost.point) == ("cut", MARKS_ONLY, 0.0)
+    assert kept.synthetic_kept.point == pytest.approx(0.5)
+    # Below it every cut keeps its share of the unmarked half alone.
+    assert kept.curve[40].synthetic_kept.point == pytest.approx(SYNTHETIC[:40].sum() / 2, rel=0.01)
+
+
+def test_marks_are_no_reason_to_cut():
+    found = cut_of((0.001, 0.001, 0.001), marked=0.001)
+    assert (found.action, found.cut) == ("do not filter", None)
+
+
+def test_synthetic_samples_that_look_real_cannot_be_cut_away():
+    """With a third of them like real ones, a cut keeps at least a third of what it keeps."""
+    assert cut_of((0.5, 0.5, 0.5)).action == "cut"
+    blind = cut_of((0.5, None, 0.5), least_detected=0.67)
+    assert blind.action == "no cut suffices"
+    assert blind.harm_bound > 0.01
+
+
+def test_both_ends_of_two_sets_are_taken_together():
+    """π at its upper end meets λ at its lower one, whatever the draws' order."""
+    found = cut_of((0.1, None, 0.5), bias=Interval(0.8, None, 1.0), n_calibration=10**7)
+    harms, _ = true_harms(0.5, 0.8, 1e8)
+    assert found.curve[-1].harm_bound == pytest.approx(harms[-1], rel=1e-3)
 
 
 def test_many_bins_are_joined_without_moving_the_cut_far():
