@@ -10,10 +10,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import digamma
 
+from madaudit.simulation.few_samples import MOST_DIMENSIONS, WIDE_SPREAD, measure_w2
 from madaudit.simulation.gaussian import moments_by_generation
 from madaudit.simulation.limits import Limit, limit_of
 from madaudit.simulation.loop import LoopSpec, require_number, require_samples
 from madaudit.simulation.monte_carlo import Replicates, simulate_replicates
+from madaudit.simulation.training_sets import Array
 from madaudit.simulation.wasserstein import (
     Moments,
     effective_dimension,
@@ -22,8 +24,6 @@ from madaudit.simulation.wasserstein import (
     relative_w2_squared,
 )
 
-# Spread γ above which the closed form of E W2² is off by more than about a percent.
-WIDE_SPREAD = 0.1
 # Distance from the fixed point, as a share of the first one, that counts as converged.
 CONVERGED = 0.01
 
@@ -41,9 +41,9 @@ class TraceRow:
         typical_variance: exp(E ln(det Σ_t / det Σ0) / d), what a single run has; 0 where Σ_t is
             singular.
         log_det_ratio: E ln(det Σ_t / det Σ0); −∞ where Σ_t is singular.
-        spread: γ, relative variance of the eigenvalues; above .1 w2_squared is approximate
-            (exact trace) or None (Monte Carlo, which needs no such number).
-        w2_error: standard error of w2_squared; None in an exact trace.
+        spread: γ, relative variance of the eigenvalues; above .05 w2_squared is measured (exact
+            trace); None (Monte Carlo, which needs no such number).
+        w2_error: standard error of w2_squared; None where that is in closed form.
         seed: of the replicates; None in an exact trace.
     """
 
@@ -141,10 +141,11 @@ def spec_to_dict(spec: LoopSpec) -> dict[str, Any]:
 
 
 def predict(spec: LoopSpec) -> LoopTrace:
-    """What a Gaussian loop does in expectation, without sampling, at any sample number.
+    """What a Gaussian loop does in expectation, at any sample number.
 
     The mean error and the variance level are exact; E W2² is exact to second order in the spread
-    of the covariance's eigenvalues and flagged where that is not enough.
+    of the covariance's eigenvalues. Generations where that is not enough, since the samples are
+    few for the dimension, have it from replicates with a standard error, and a flag says so.
 
     Raises:
         OptionError: the loop has too few samples to train on.
@@ -156,6 +157,16 @@ def predict(spec: LoopSpec) -> LoopTrace:
     w2 = scale * relative_w2_squared(moments, d)[:, 0]
     log_det = expected_log_det(spec, moments)
     spread = relative_spread(moments, d)[:, 0]
+    wide, flags = _few(spec, spread)
+    errors: list[float | None] = [None] * len(w2)
+    correction = 1.0
+    if wide.any():
+        measured = measure_w2(spec, moments)
+        w2 = np.where(wide, measured.w2_squared, w2)
+        errors = [
+            float(e) if is_wide else None for e, is_wide in zip(measured.error, wide, strict=True)
+        ]
+        correction = _deficit_ratio(moments, d, w2[-1] / scale)
     rows = tuple(
         TraceRow(
             generation,
@@ -165,16 +176,34 @@ def predict(spec: LoopSpec) -> LoopTrace:
             math.exp(log_det[generation] / spec.dim),
             float(log_det[generation]),
             float(spread[generation]),
+            errors[generation],
         )
         for generation in range(spec.generations + 1)
     )
-    flags = []
-    if spread.max() > WIDE_SPREAD:
-        flags.append(
-            f"w2_squared is approximate: the samples are few for the dimension (spread "
-            f"{spread.max():.2g}, above {WIDE_SPREAD}); use Monte Carlo for it"
-        )
-    return _concluded(spec, "exact", rows, tuple(flags), scale, d)
+    return _concluded(spec, "exact", rows, flags, correction)
+
+
+def _few(spec: LoopSpec, spread: Array) -> tuple[npt.NDArray[np.bool_], tuple[str, ...]]:
+    """Which generations are measured on replicates, and what must be said of it."""
+    wide = spread > WIDE_SPREAD
+    if not wide.any():
+        return wide, ()
+    few = f"the samples are few for the dimension (spread {spread.max():.2g}, above {WIDE_SPREAD})"
+    if spec.dim > MOST_DIMENSIONS:
+        return np.zeros_like(wide), (f"w2_squared is approximate: {few}; use Monte Carlo for it",)
+    flag = (
+        f"{few}: there w2_squared is measured on replicates, w2_error its standard error, and "
+        f"that of the limit is approximate"
+    )
+    return wide, (flag,)
+
+
+def _deficit_ratio(moments: Moments, d: float, relative: float) -> float:
+    """Measured over closed loss of the mean root by spread, at the last generation."""
+    m, s = float(moments.m[-1, 0]), float(moments.s[-1, 0])
+    floor = m + (1.0 - math.sqrt(s)) ** 2
+    closed = float(relative_w2_squared(moments, d)[-1, 0]) - floor
+    return (relative - floor) / closed if closed > 0 else 1.0
 
 
 def sample_loop(spec: LoopSpec, n_replicates: int, seeds: tuple[int, ...] = (0,)) -> LoopTrace:
@@ -194,8 +223,7 @@ def sample_loop(spec: LoopSpec, n_replicates: int, seeds: tuple[int, ...] = (0,)
     for seed in seeds:
         runs = simulate_replicates(spec, n_replicates, np.random.default_rng(seed))
         rows.extend(_averaged(spec, runs, seed))
-    scale, d = float(np.sum(spec.eigenvalues)), effective_dimension(spec.eigenvalues)
-    return _concluded(spec, "monte carlo", tuple(rows), (), scale, d)
+    return _concluded(spec, "monte carlo", tuple(rows), ())
 
 
 def _averaged(spec: LoopSpec, runs: Replicates, seed: int) -> list[TraceRow]:
@@ -258,31 +286,42 @@ def _concluded(
     method: Literal["exact", "monte carlo"],
     rows: tuple[TraceRow, ...],
     flags: tuple[str, ...],
-    scale: float,
-    d: float,
+    correction: float = 1.0,
 ) -> LoopTrace:
     limit = limit_of(spec)
+    scale, d = float(np.sum(spec.eigenvalues)), effective_dimension(spec.eigenvalues)
+    w2 = _limiting_w2(limit, d, correction)
     real = float(spec.real_alone())
     error = float(spec.at("model_error", spec.generations))
-    n_e = float(effective_samples(relative_w2_squared(limit.moments, d) - error, d)[0])
+    n_e = float(effective_samples(w2 - error, d))
     if method == "monte carlo" and limit.is_closed and _has_arrived(limit, spec.generations):
         # The mean of the last rows of all seeds has no error of a closed form in it.
         measured = np.mean([row.w2_squared for row in rows if row.generation == spec.generations])
         n_e = float(effective_samples(measured / scale - error, d))
-    return LoopTrace(spec, method, rows, _fixed_point(limit, scale, d), n_e, n_e / real, flags)
+    return LoopTrace(
+        spec, method, rows, _fixed_point(limit, scale, scale * w2), n_e, n_e / real, flags
+    )
 
 
 def _has_arrived(limit: Limit, generations: int) -> bool:
     return float(limit.contraction[0]) ** generations <= 2.0 * CONVERGED
 
 
-def _fixed_point(limit: Limit, scale: float, d: float) -> FixedPoint:
+def _limiting_w2(limit: Limit, d: float, correction: float) -> float:
+    """E W2² / tr Σ0 of the limit, its loss by spread corrected as the last generation's was."""
+    m, s = float(limit.moments.m[0]), float(limit.moments.s[0])
+    floor = m + (1.0 - math.sqrt(max(s, 0.0))) ** 2
+    closed = float(relative_w2_squared(limit.moments, d)[0])
+    return closed if not math.isfinite(closed) else floor + correction * (closed - floor)
+
+
+def _fixed_point(limit: Limit, scale: float, w2_squared: float) -> FixedPoint:
     contraction = float(limit.contraction[0])
     needed = None
     if contraction < 1.0:
         needed = math.ceil(math.log(CONVERGED) / math.log(contraction)) if contraction > 0 else 1
     return FixedPoint(
-        float(scale * relative_w2_squared(limit.moments, d)[0]),
+        w2_squared,
         float(scale * limit.moments.m[0]),
         float(limit.moments.s[0]),
         contraction,
