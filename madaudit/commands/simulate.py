@@ -16,7 +16,7 @@ from madaudit.errors import OptionError
 from madaudit.registry import suggest
 
 if TYPE_CHECKING:
-    from madaudit.simulation import LoopSpec
+    from madaudit.simulation import Filter, LoopSpec
 
 Family = Literal["gaussian", "mixture", "ddpm", "flow", "normal", "stylegan", "wgan"]
 THEORIES = ("gaussian", "mixture")
@@ -70,8 +70,8 @@ def simulate(
     bias: float | Sequence[float] = 1.0,
     real_weight: float = 1.0,
     model_error: float | Sequence[float] = 0.0,
-    filter_tpr: float = 0.0,
-    filter_fpr: float = 0.0,
+    filter_tpr: float | Sequence[float] = 0.0,
+    filter_fpr: float | Sequence[float] = 0.0,
     dim: int = 1,
     spectrum: Sequence[float] | None = None,
     data: str | None = None,
@@ -100,8 +100,9 @@ def simulate(
         bias: λ, factor on the variance of what a model draws; may change by generation.
         real_weight: weight of a real sample beside a synthetic one.
         model_error: ε², as a fraction of the real variance; may change by generation.
-        filter_tpr: share of synthetic samples that a detector drops before training.
-        filter_fpr: share of real samples that it drops.
+        filter_tpr: share of synthetic samples that a detector drops before training; may change
+            by generation.
+        filter_fpr: share of real samples that it drops; may change by generation.
         dim: dimension of the Gaussian.
         spectrum: eigenvalues of its covariance, in place of dim ones.
         data: "mixture25", "rosenbrock", "digits", "mnist" or a path (see
@@ -119,11 +120,10 @@ def simulate(
     Raises:
         OptionError: a loop that makes no sense; the message says what to give.
     """
-    from madaudit.simulation import Filter, LoopSpec
+    from madaudit.simulation import LoopSpec
 
     if family not in FAMILIES:
         raise OptionError(f"simulate knows no family {family!r}{suggest(family, list(FAMILIES))}")
-    filtered = Filter(filter_tpr, filter_fpr) if filter_tpr or filter_fpr else None
     spec = LoopSpec(
         loop,  # type: ignore[arg-type]  # LoopSpec refuses other names itself
         pool=pool,  # type: ignore[arg-type]
@@ -136,7 +136,7 @@ def simulate(
         bias=bias,
         real_weight=real_weight,
         model_error=model_error,
-        filters=filtered,
+        filters=_filters(filter_tpr, filter_fpr, generations),
         dim=len(spectrum) if spectrum else dim,
         spectrum=tuple(spectrum) if spectrum else None,
         generations=generations,
@@ -150,6 +150,25 @@ def simulate(
     if out is not None:
         _write(content, out)
     return Simulation(content)
+
+
+def _filters(
+    tpr: float | Sequence[float], fpr: float | Sequence[float], generations: int
+) -> Filter | tuple[Filter, ...] | None:
+    """One detector for all generations, or one for each."""
+    from madaudit.simulation import Filter
+
+    if not isinstance(tpr, Sequence) and not isinstance(fpr, Sequence):
+        return Filter(tpr, fpr) if tpr or fpr else None
+    rates = []
+    for name, value in (("filter_tpr", tpr), ("filter_fpr", fpr)):
+        rates.append(value if isinstance(value, Sequence) else (value,) * generations)
+        if len(rates[-1]) != generations:
+            raise OptionError(
+                f"{name} has {len(rates[-1])} values for {generations} generations; give one "
+                f"value, or one for each generation after the first model"
+            )
+    return tuple(Filter(*pair) for pair in zip(*rates, strict=True))
 
 
 def _run(
@@ -307,15 +326,17 @@ def _seeds(context: click.Context, parameter: click.Parameter, value: Any) -> tu
 )
 @click.option(
     "--filter-tpr",
-    type=float,
+    type=_REALS,
     default=0.0,
+    metavar="R,…",
     show_default=True,
     help="Share of synthetic samples that a detector drops.",
 )
 @click.option(
     "--filter-fpr",
-    type=float,
+    type=_REALS,
     default=0.0,
+    metavar="R,…",
     show_default=True,
     help="Share of real samples that it drops.",
 )

@@ -52,6 +52,18 @@ def test_lists_with_commas_are_values_by_generation():
     assert (loop["n_fresh"], loop["n_synthetic"], loop["bias"]) == ([9, 8], [1, 2], [1.0, 0.5])
 
 
+def test_a_detector_may_come_late():
+    """From generation 2 on it drops all synthetic samples, so the last models see real ones."""
+    words = ("--n-fresh", "50", "--n-synthetic", "50", "--bias", ".5", "--generations", "3")
+    shown = invoke("simulate", "gaussian", *words, "--filter-tpr", "0,1,1", "--json").json
+    assert [f["tpr"] for f in shown["loop"]["filters"]] == [0.0, 1.0, 1.0]
+    levels = [row["variance_ratio"] for row in shown["trace"]]
+    assert levels[1] < 0.8
+    assert levels[2] == pytest.approx(1.0)
+    run = invoke("simulate", "gaussian", *words, "--filter-fpr", "0,1")
+    assert (run.code, "filter_fpr has 2 values for 3 generations" in run.err) == (2, True)
+
+
 def test_a_spectrum_sets_the_dimension():
     words = ("--n-fresh", "50", "--n-synthetic", "5", "--spectrum", "4,1,.1", "--json")
     loop = invoke("simulate", "gaussian", *words).json["loop"]
