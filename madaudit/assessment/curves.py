@@ -23,7 +23,7 @@ from madaudit.assessment.harm import (
     level_of,
     typical_variance,
     without_counts,
-    worst,
+    worst_harm,
 )
 from madaudit.assessment.risk import PrevalenceEstimate, box_of, in_range
 from madaudit.simulation import LoopSpec, LoopTrace, effective_dimension, n_effective, predict
@@ -174,7 +174,7 @@ def phase_of(
     share, factor = (grid.ravel() for grid in np.meshgrid(shares, biases))
     n_real = estimate.n * (1.0 - share)
     numbers = {**counts_of(spec, n_real, estimate.n * share), "bias": factor}
-    harm = worst(*harm_of(spec, numbers, n_real)).reshape(len(biases), -1)
+    harm = worst_harm(spec, numbers, n_real).reshape(len(biases), -1)
     ratio = np.zeros_like(harm)
     if spec.loop != "synthetic":
         with np.errstate(divide="ignore", invalid="ignore"):

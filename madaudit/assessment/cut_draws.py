@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import norm
 
-from madaudit.assessment.harm import Array, counts_of, harm_of, worst
+from madaudit.assessment.harm import Array, counts_of, worst_harm
 from madaudit.simulation import LoopSpec
 from madaudit.types import Interval
 
@@ -37,7 +37,7 @@ class CutOptions:
     bias: Interval | None = None
     marked: float = 0.0
     least_detected: float = 1.0
-    n_draws: int = 400
+    n_draws: int = 200
     seed: int = 0
 
 
@@ -167,7 +167,7 @@ def kept_numbers(spec: LoopSpec, n: float, draws: Draws) -> tuple[dict[str, Arra
 def harm_of_draws(spec: LoopSpec, n: float, draws: Draws) -> Array:
     """Harm of every draw and cut, (draws, cuts); ∞ where nothing is left to train on."""
     numbers, real = kept_numbers(spec, n, draws)
-    return worst(*harm_of(spec, numbers, real)).reshape(draws.real_kept.shape)
+    return worst_harm(spec, numbers, real).reshape(draws.real_kept.shape)
 
 
 def bounds_of(harms: Array, draws: Draws, level: float) -> tuple[Array, Array, Array]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ import numpy.typing as npt
 from madaudit.errors import OptionError
 from madaudit.simulation import LoopSpec, effective_dimension, limit_of, moments_by_generation
 from madaudit.simulation.trace import expected_log_det
+from madaudit.simulation.training_sets import Numbers
 from madaudit.simulation.wasserstein import Moments, real_only, relative_w2_squared
 
 Array = npt.NDArray[np.float64]
@@ -111,6 +112,32 @@ def harm_of(
     return np.concatenate(by_generation, axis=1), np.concatenate(at_limit)
 
 
+def worst_harm(spec: LoopSpec, numbers: Mapping[str, Array], n_alone: npt.ArrayLike) -> Array:
+    """The larger of harm at the last generation and at convergence, (cells,), and nothing else.
+
+    Args:
+        spec: the loop.
+        numbers: overrides, (cells,).
+        n_alone: real samples of the baseline, uncut, (cells,) or a number.
+    """
+    shape = np.broadcast_shapes((1,), *(value.shape for value in numbers.values()))
+    given = {name: np.broadcast_to(value, shape) for name, value in numbers.items()}
+    alone = np.broadcast_to(np.asarray(n_alone, dtype=float), shape)
+    result = np.empty(shape)
+    for start in range(0, shape[0], _CHUNK):
+        piece = slice(start, start + _CHUNK)
+        cells = {name: value[piece] for name, value in given.items()}
+        with np.errstate(divide="ignore", invalid="ignore"):  # loops without samples become ∞
+            trace = moments_by_generation(spec, cells)
+            level = typical_variance(spec, trace, cells)
+            last = Moments(*(series[-1] for series in trace))
+            end = limit_of(spec, cells).moments
+            result[piece] = np.maximum(
+                _harm(spec, last, alone[piece], level[-1]), _harm(spec, end, alone[piece], end.s)
+            )
+    return result
+
+
 def worst(by_generation: Array, at_limit: Array) -> Array:
     """The larger of harm at the last generation and at convergence, (cells,)."""
     larger: Array = np.maximum(by_generation[-1], at_limit)
@@ -136,14 +163,13 @@ def typical_variance(spec: LoopSpec, trace: Moments, cells: Mapping[str, Array])
     """
     if spec.loop != "synthetic":
         return trace.s
-    levels = trace.s.copy()
-    for cell in range(trace.s.shape[1]):
-        own: dict[str, Any] = {name: float(value[cell]) for name, value in cells.items()}
-        for name in ("n_initial", "n_synthetic"):
-            own[name] = max(round(own.get(name, 2)), 2)
-        log_det = expected_log_det(dataclasses.replace(spec, **own), trace)
-        levels[:, cell] = np.minimum(levels[:, cell], np.exp(log_det / spec.dim))
-    return levels
+    # Two samples at least: one has no covariance whose determinant could be told.
+    at_least = {
+        name: np.maximum(np.round(cells[name]), 2.0) if name.startswith("n_") else cells[name]
+        for name in cells
+    }
+    log_det = expected_log_det(Numbers(spec, at_least), trace)
+    return np.minimum(trace.s, np.exp(log_det / spec.dim))
 
 
 def at_prevalence(spec: LoopSpec, n: float, prevalence: npt.ArrayLike) -> dict[str, Array]:

@@ -24,6 +24,7 @@ from madaudit.assessment.harm import (
     require_limits,
     without_counts,
     worst,
+    worst_harm,
 )
 from madaudit.errors import OptionError
 from madaudit.simulation import LoopSpec, moments_by_generation, n_effective
@@ -238,9 +239,9 @@ def fresh_real_needed(spec: LoopSpec, n: float, prevalence: float, tolerance: fl
             numbers |= {"n_fresh": extra + (real if spec.loop == "fresh" else 0.0)}
         numbers["n_initial"] = np.maximum(numbers["n_fixed"] + numbers["n_fresh"], 2.0)
         fresh = dataclasses.replace(spec, loop="fresh", pool="replace", keep=None)
-        return np.asarray(worst(*harm_of(fresh, numbers, max(real, 2.0))) <= tolerance)
+        return np.asarray(worst_harm(fresh, numbers, max(real, 2.0)) <= tolerance)
 
-    now = worst(*harm_of(spec, at_prevalence(spec, n, prevalence), real))
+    now = worst_harm(spec, at_prevalence(spec, n, prevalence), real)
     if now[0] <= tolerance:
         return 0
     tried = np.unique(np.round(np.geomspace(1.0, _MOST_REAL, 1500)))
@@ -322,7 +323,7 @@ def _tail(spec: LoopSpec, strata: Strata, box: Box, tolerance: float) -> Tail:
             numbers = {
                 name: value * n for name, value in at_prevalence(at, 1.0, prevalence).items()
             }
-            ends.append(worst(*harm_of(at, numbers, n * (1.0 - prevalence))))
+            ends.append(worst_harm(at, numbers, n * (1.0 - prevalence)))
     low, high = np.min(ends, axis=0), np.max(ends, axis=0)
     total = float(np.sum(strata.n))
     exceeding = np.nonzero(high > tolerance)[0]

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from madaudit.assessment.cut_draws import (
     CutOptions,
@@ -317,8 +317,8 @@ def _require_bins(what: str, counts: Array, n_bins: int) -> None:
 def _share(part: float, total: float, level: float) -> Interval:
     """A share with its exact binomial interval (Clopper and Pearson 1934)."""
     tail, rest = (1.0 - level) / 2.0, total - part
-    low = float(beta.ppf(tail, part, rest + 1.0)) if part > 0 else 0.0
-    high = float(beta.ppf(1.0 - tail, part + 1.0, rest)) if rest > 0 else 1.0
+    low = float(betaincinv(part, rest + 1.0, tail)) if part > 0 else 0.0
+    high = float(betaincinv(part + 1.0, rest, 1.0 - tail)) if rest > 0 else 1.0
     return Interval(low, part / total if total > 0 else None, high, level)
 
 

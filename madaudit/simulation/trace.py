@@ -15,7 +15,7 @@ from madaudit.simulation.gaussian import moments_by_generation
 from madaudit.simulation.limits import Limit, limit_of
 from madaudit.simulation.loop import LoopSpec, require_number, require_samples
 from madaudit.simulation.monte_carlo import Replicates, simulate_replicates
-from madaudit.simulation.training_sets import Array
+from madaudit.simulation.training_sets import Array, Numbers, entering_synthetic
 from madaudit.simulation.wasserstein import (
     Moments,
     effective_dimension,
@@ -155,7 +155,7 @@ def predict(spec: LoopSpec) -> LoopTrace:
     d = effective_dimension(spec.eigenvalues)
     scale = float(np.sum(spec.eigenvalues))
     w2 = scale * relative_w2_squared(moments, d)[:, 0]
-    log_det = expected_log_det(spec, moments)
+    log_det = expected_log_det(Numbers(spec), moments)[:, 0]
     spread = relative_spread(moments, d)[:, 0]
     wide, flags = _few(spec, spread)
     errors: list[float | None] = [None] * len(w2)
@@ -246,39 +246,36 @@ def _averaged(spec: LoopSpec, runs: Replicates, seed: int) -> list[TraceRow]:
     ]
 
 
-def expected_log_det(spec: LoopSpec, moments: Moments) -> npt.NDArray[np.float64]:
-    """E ln(det Σ_t / det Σ0) by generation, (generations + 1,); −∞ where Σ_t is singular.
+def expected_log_det(numbers: Numbers, moments: Moments) -> Array:
+    """E ln(det Σ_t / det Σ0), (generations + 1, cells); −∞ where Σ_t is singular.
 
     A fully synthetic loop that replaces is exact: each generation adds d ln λ + Σ_i ψ((n − i) / 2)
     − d ln((n − 1) / 2). Else a Wishart of the same level and spread stands in.
 
     Source: E ln det of a Wishart, e.g. Bishop 2006, eq. B.81; docs/simulation.md §6.
     """
-    if spec.loop == "synthetic" and spec.pool == "replace" and spec.memory == 1:
-        steps = [_log_det_of_wishart(float(spec.initial - 1), spec.dim)]
-        for t in range(1, spec.generations + 1):
-            n = round(spec.at("n_synthetic", t) * (1.0 - spec.filter_at(t).tpr))
-            bias = spec.at("bias", t)
-            shrunk = spec.dim * math.log(bias) if bias > 0 else -math.inf
-            steps.append(shrunk + _log_det_of_wishart(n - 1.0, spec.dim))
-        return np.cumsum(steps)
-    gamma = relative_spread(moments, float(spec.dim))[:, 0]
-    result = np.empty(len(gamma))
-    for generation, (g, s) in enumerate(zip(gamma, moments.s[:, 0], strict=True)):
-        degrees = (spec.dim + 1.0) / g if g > 0 else math.inf
-        level = spec.dim * math.log(s) if s > 0 else -math.inf
-        result[generation] = level + _log_det_of_wishart(degrees, spec.dim)
-    return result
+    spec, dim = numbers.spec, numbers.spec.dim
+    with np.errstate(divide="ignore"):
+        if spec.loop == "synthetic" and spec.pool == "replace" and spec.memory == 1:
+            steps = [_log_det_of_wishart(numbers.initial() - 1.0, dim)]
+            for t in range(1, spec.generations + 1):
+                n, bias = entering_synthetic(numbers, t), numbers.at("bias", t)
+                steps.append(dim * np.log(bias) + _log_det_of_wishart(n - 1.0, dim))
+            return np.cumsum(steps, axis=0)
+        degrees = (dim + 1.0) / relative_spread(moments, float(dim))
+        result: Array = dim * np.log(moments.s) + _log_det_of_wishart(degrees, dim)
+        return result
 
 
-def _log_det_of_wishart(degrees: float, dim: int) -> float:
-    """E ln det (W / degrees) of a Wishart with the identity as scale; −∞ where it is singular."""
-    if degrees <= dim - 1:
-        return -math.inf
-    if degrees > 1e12 * dim:
-        return -dim * (dim + 1) / (2.0 * degrees)
-    halves = (degrees + 1.0 - np.arange(1, dim + 1)) / 2.0
-    return float(np.sum(digamma(halves) - np.log(degrees / 2.0)))
+def _log_det_of_wishart(degrees: Array, dim: int) -> Array:
+    """E ln det (W / degrees) of Wisharts with the identity as scale; −∞ where singular."""
+    many, few = degrees > 1e12 * dim, degrees <= dim - 1
+    usual = np.where(many | few, dim + 1.0, degrees)
+    total = np.zeros_like(usual)
+    for place in range(dim):
+        total += digamma((usual - place) / 2.0) - np.log(usual / 2.0)
+    total = np.where(many, -dim * (dim + 1) / (2.0 * degrees), total)
+    return np.where(few, -np.inf, total)
 
 
 def _concluded(
