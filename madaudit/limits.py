@@ -184,3 +184,5 @@ MAX_DOMAINS = 200_000
 MAX_COPY_PAIRS = 1 << 27
 # A bank's description has a line a source; a thousand sources have 100 KB.
 MAX_BANK_JSON_BYTES = 1 << 24
+# A policy is written by hand; bytes beyond this are no policy.
+MAX_POLICY_CHARS = 1 << 20

@@ -12,12 +12,13 @@ from madaudit.assessment.curves import (
 from madaudit.assessment.cut_draws import CutOptions
 from madaudit.assessment.harm import LIMITS, counts_of, harm_of, level_of
 from madaudit.assessment.policy import Broken, Policy, parse_policy
-from madaudit.assessment.risk import PrevalenceEstimate, Risk, Strata, Tail, assess_risk
+from madaudit.assessment.risk import BIASES, PrevalenceEstimate, Risk, Strata, Tail, assess_risk
 from madaudit.assessment.sampling_bias import Clustered, SamplingBias, measure_bias
 from madaudit.assessment.threshold import MARKS_ONLY, CutPoint, Threshold, best_cut
 from madaudit.assessment.weighting import Weighting, weigh_real
 
 __all__ = [
+    "BIASES",
     "LIMITS",
     "MARKS_ONLY",
     "Broken",

@@ -1,7 +1,7 @@
 """The policy: one versioned file that says where to cut and what a data set must fulfil.
 
     version: 1
-    cut: {score: 1.25}            # read by filter and hooks; drop at and above
+    cut: {score: 1.25, calibration: 8c1f…}   # read by filter and hooks; drop at and above
     weight: {real: 1.6}           # in place of a cut: of a real sample beside a synthetic one
     rules: {max_prevalence: 0.05, max_level: low}
     levels: {none: 0.001, low: 0.01, elevated: 0.05, high: 0.2}
@@ -13,6 +13,7 @@ a misspelt rule never passes silently.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,6 +35,8 @@ BOUNDS: Mapping[str, tuple[str, bool]] = {
     "min_effective_real": ("effective_real", False),
     "min_observable": ("observable", False),
 }
+# At least the digits by which a store's posteriors are named.
+_DIGEST = re.compile("[0-9a-f]{16,64}")
 _SECTIONS = ("version", "cut", "weight", "rules", "levels")
 
 #: The file as JSON Schema (2020-12), for editors and other programs.
@@ -49,7 +52,10 @@ SCHEMA: Mapping[str, Any] = {
             "type": ["object", "null"],
             "additionalProperties": False,
             "required": ["score"],
-            "properties": {"score": {"type": "number"}},
+            "properties": {
+                "score": {"type": "number"},
+                "calibration": {"type": "string", "pattern": "^[0-9a-f]{16,64}$"},
+            },
         },
         "weight": {
             "type": ["object", "null"],
@@ -98,18 +104,24 @@ class Policy:
         real_weight: weight of a real sample beside a synthetic one of 1; None for no weights.
         rules: name to bound; see `BOUNDS`, and "max_level".
         levels: harm below which each risk level holds.
+        calibration: fingerprint of the calibration whose log-ratio the cut's score is; None for
+            the only one that a store has posteriors of.
     """
 
     cut: float | None = None
     real_weight: float | None = None
     rules: Mapping[str, float | str] = field(default_factory=dict)
     levels: Mapping[Level, float] = field(default_factory=lambda: dict(LIMITS))
+    calibration: str | None = None
 
     def to_yaml(self) -> str:
         """The file's text; reading it back gives an equal policy."""
+        cut: dict[str, Any] | None = None if self.cut is None else {"score": self.cut}
+        if cut is not None and self.calibration is not None:
+            cut["calibration"] = self.calibration
         content = {
             "version": VERSION,
-            "cut": None if self.cut is None else {"score": self.cut},
+            "cut": cut,
             "weight": None if self.real_weight is None else {"real": self.real_weight},
             "rules": dict(self.rules),
             "levels": dict(self.levels),
@@ -164,12 +176,9 @@ def parse_policy(text: str, *, name: str = "policy") -> Policy:
     for level, value in levels.items():
         _number(f"{name}: levels.{level}", value, low=0.0)
     require_limits(levels)
-    return Policy(
-        _only(f"{name}: cut", sections.get("cut"), "score", low=-math.inf),
-        _only(f"{name}: weight", sections.get("weight"), "real", low=1e-12),
-        rules,
-        levels,
-    )
+    cut, calibration = _cut(f"{name}: cut", sections.get("cut"))
+    weight = _only(f"{name}: weight", sections.get("weight"), "real", low=1e-12)
+    return Policy(cut, weight, rules, levels, calibration)
 
 
 def _holds(value: float | str, allowed: float | str, *, is_above: bool) -> bool:
@@ -186,6 +195,22 @@ def _mapping(what: str, value: Any, known: tuple[str, ...]) -> dict[str, Any]:
         if key not in known:
             raise OptionError(f"{what} has no entry {key!r}{suggest(str(key), list(known))}")
     return value
+
+
+def _cut(what: str, value: Any) -> tuple[float | None, str | None]:
+    """Score and calibration of a cut."""
+    if not isinstance(value, dict):
+        return _only(what, value, "score", low=-math.inf), None
+    content = _mapping(what, value, ("score", "calibration"))
+    calibration = content.get("calibration")
+    is_digest = isinstance(calibration, str) and _DIGEST.fullmatch(calibration)
+    if calibration is not None and not is_digest:
+        raise OptionError(
+            f"{what}.calibration is {calibration!r}; it must be a calibration's fingerprint, 16 "
+            f"to 64 digits in quotes, or be left out"
+        )
+    rest = {key: content[key] for key in content if key != "calibration"}
+    return _only(what, rest, "score", low=-math.inf), calibration
 
 
 def _only(what: str, value: Any, key: str, *, low: float) -> float | None:

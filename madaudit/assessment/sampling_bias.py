@@ -8,11 +8,13 @@ provenance mark.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy.cluster.vq import kmeans2
 from scipy.special import digamma
 from scipy.stats import norm
 
@@ -20,6 +22,8 @@ from madaudit.errors import OptionError
 from madaudit.types import Interval
 
 Array = npt.NDArray[np.float64]
+# Samples of the smaller side for each cluster, and clusters at most.
+_PER_CLUSTER, _MOST_CLUSTERS = 50, 20
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,31 @@ class Clustered(NamedTuple):
 
     embeddings: npt.NDArray[Any]
     clusters: npt.NDArray[Any]
+
+
+def clusters_of(
+    real: npt.NDArray[Any], synthetic: npt.NDArray[Any], generator: np.random.Generator
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Clusters for `measure_bias` where none are known: k-means on both sides together.
+
+    Few and large ones, since the cells of a fine partition cut both sides to one width and would
+    hide what is to be measured; too few leave differences between subjects in it.
+
+    Args:
+        real: embeddings (n, d).
+        synthetic: (m, d) of the same encoder.
+        generator: of the first centers.
+
+    Returns:
+        Cluster of each real and of each synthetic sample.
+    """
+    n_clusters = int(np.clip(min(len(real), len(synthetic)) // _PER_CLUSTER, 1, _MOST_CLUSTERS))
+    points = np.concatenate([np.asarray(real, float), np.asarray(synthetic, float)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # an empty cluster is no cluster
+        _, labels = kmeans2(points, n_clusters, minit="++", seed=generator)
+    clusters = np.asarray(labels, dtype=np.intp)
+    return clusters[: len(real)], clusters[len(real) :]
 
 
 def measure_bias(

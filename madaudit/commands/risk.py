@@ -1,24 +1,39 @@
-"""`madaudit risk`: what the synthetic share of a store does to models trained on it.
+"""`madaudit risk`: what the synthetic share of a store does to models, and where to cut it.
 
 The estimate decides what is known of π. The certain floor alone leaves everything above it open,
-so the level is then given for both ends.
+so the level is then given for both ends, and there is no cut by score.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from madaudit.commands.loop_options import loop_option, pool_option
 from madaudit.commands.shell import common_options, guarded, print_json
+from madaudit.errors import OptionError
+from madaudit.limits import MAX_POLICY_CHARS
+from madaudit.types import Interval
 
 if TYPE_CHECKING:
-    from madaudit.assessment import PhaseDiagram, Risk, Strata, Threshold, Trajectory
-    from madaudit.simulation import LoopTrace
-    from madaudit.types import Interval
+    from madaudit.assessment import (
+        PhaseDiagram,
+        Policy,
+        Risk,
+        SamplingBias,
+        Strata,
+        Threshold,
+        Trajectory,
+        Weighting,
+    )
+    from madaudit.assessment.harm import Level
+    from madaudit.commands.estimate import Estimate
+    from madaudit.commands.store_threshold import Advice
+    from madaudit.estimation.calibration import Calibration
+    from madaudit.simulation import LoopSpec, LoopTrace
 
 # λ where nobody says it: from half the variance to all of it.
 _UNKNOWN_BIAS = (0.5, 1.0)
@@ -34,7 +49,10 @@ class Assessment:
         trace: the loop at the point of π, or at its upper end.
         bands: trajectories with what is not known of π and λ.
         phase: harm over share and λ, with this data set on it.
-        threshold: where to cut; None where no graded scores with their calibration say it.
+        advice: where to cut and who is hurt; None where no calibration's scores say it.
+        by_bias: the cut for each λ where nobody knows it, as by the level.
+        weighting: weights in place of a cut; None where there is nothing to weigh.
+        sampling_bias: λ measured on the store's embeddings; None where it was not asked for.
     """
 
     risk: Risk
@@ -42,16 +60,48 @@ class Assessment:
     trace: LoopTrace
     bands: Trajectory
     phase: PhaseDiagram
-    threshold: Threshold | None = None
+    advice: Advice | None = None
+    by_bias: Mapping[float, Threshold] = field(default_factory=dict)
+    weighting: Weighting | None = None
+    sampling_bias: SamplingBias | None = None
+
+    @property
+    def threshold(self) -> Threshold | None:
+        return self.advice.threshold if self.advice else None
 
     def to_dict(self) -> dict[str, Any]:
+        advice, bias = self.advice, self.sampling_bias
         return {
             **self.risk.to_dict(),
             "tier": self.tier,
-            "threshold": self.threshold.to_dict() if self.threshold else None,
+            "threshold": advice.to_dict() if advice else None,
+            "curve": [p.to_dict() for p in advice.threshold.curve] if advice else None,
+            "basis": _basis(advice) if advice else None,
+            "hurt": [group.to_dict() for group in advice.hurt] if advice else [],
+            "threshold_by_bias": {f"{k:g}": _brief(v) for k, v in self.by_bias.items()},
+            "weighting": self.weighting.to_dict() if self.weighting else None,
+            "sampling_bias": bias.to_dict() if bias else None,
             "trajectory": self.bands.to_dict(),
             "phase": self.phase.to_dict(),
         }
+
+
+def _basis(advice: Advice) -> dict[str, Any]:
+    return {
+        "tier": advice.basis.tier,
+        "prevalence": advice.basis.prevalence.to_dict(),
+        "least_detected": advice.basis.least_detected,
+        "calibration": advice.calibration,
+        "assumptions": list(advice.basis.assumptions),
+    }
+
+
+def _brief(threshold: Threshold) -> dict[str, Any]:
+    return {
+        "action": threshold.action,
+        "cut": threshold.cut,
+        "real_lost": threshold.real_lost.to_dict(),
+    }
 
 
 class _Known(NamedTuple):
@@ -64,41 +114,54 @@ class _Known(NamedTuple):
 def risk(
     store: str,
     *,
+    calibration: str | Calibration | None = None,
     loop: str = "fresh",
     pool: str = "replace",
     bias: float | None = None,
+    bias_from_embeddings: bool = False,
     model_error: float = 0.0,
     dim: int = 1,
     generations: int = 10,
-    tolerance: float = 0.01,
+    tolerance: float | None = None,
     by: Sequence[str] = (),
+    policy: str | None = None,
     policy_out: str | None = None,
 ) -> Assessment:
-    """The risk of training on a scanned data set, generation after generation.
+    """The risk of training on a scanned data set, generation after generation, and where to cut.
 
     Args:
         store: folder or URL of the store.
+        calibration: folder of one, "default", or the calibration itself; None for marks alone,
+            which give a risk and no cut.
         loop: "fresh", "augmentation" or "synthetic".
         pool: what becomes of old synthetic samples.
         bias: λ; None for not known, between .5 and 1.
+        bias_from_embeddings: measure λ on the store's embeddings.
         model_error: ε², as a fraction of the real variance.
         dim: dimension of the Gaussian that stands for a model.
         generations: at which harm is told, beside convergence.
-        tolerance: harm that is accepted.
+        tolerance: harm that is accepted; default the policy's `max_harm`, else .01.
         by: columns whose strata are loops of their own.
-        policy_out: file for a policy with this tolerance.
+        policy: file whose levels and tolerance hold.
+        policy_out: file for a policy with the cut, the weights and this tolerance.
 
     Raises:
-        StoreError: no store, or none of its shards is finished.
+        StoreError: no store, none of its shards is finished, or no embeddings where λ is to be
+            measured on them.
         OptionError: an unknown column, or a value out of its range.
+        InputError: no calibration there, or one of other detectors.
     """
-    from madaudit.assessment import assess_risk, phase_of, trace_of, trajectory_of
+    from madaudit.assessment import LIMITS, assess_risk, phase_of, trace_of, trajectory_of
     from madaudit.commands.estimate import estimate
+    from madaudit.commands.store_threshold import advise
     from madaudit.simulation import LoopSpec
-    from madaudit.simulation.loop import require_number
-    from madaudit.types import Interval
 
-    require_number("tolerance", tolerance, high=1.0)
+    if bias is not None and bias_from_embeddings:
+        raise OptionError(
+            f"--bias is {bias:g} beside --bias-from-embeddings; give λ, or have it measured"
+        )
+    rules = read_policy(policy) if policy else None
+    accepted = _tolerance(tolerance, rules)
     spec = LoopSpec(
         loop,  # type: ignore[arg-type]  # LoopSpec refuses other names itself
         pool=pool,  # type: ignore[arg-type]
@@ -107,120 +170,180 @@ def risk(
         dim=dim,
         generations=generations,
     )
-    known = estimate(store, by=by)
-    content = known.to_dict()
-    unknown = Interval(_UNKNOWN_BIAS[0], None, _UNKNOWN_BIAS[1], 1.0) if bias is None else None
-    basis = _Known(content["n"], _prevalence(content["p"]))
-    assessed = assess_risk(
-        basis,
-        spec,
-        bias=unknown,
-        tolerance=tolerance,
-        strata=_strata(content["strata"]) if by else None,
+    known = estimate(store, calibration=calibration, by=by)
+    measured = _measured(store, known) if bias_from_embeddings else None
+    factor = _factor(bias, measured)
+    basis = _Known(known.n, prevalence_of(known.p))
+    limits = rules.levels if rules else LIMITS
+    told: dict[str, Any] = {"bias": factor, "tolerance": accepted}
+    advice = advise(known, spec, **told)
+    result = Assessment(
+        assess_risk(basis, spec, limits=limits, strata=_strata(known) if by else None, **told),
+        known.tier,
+        trace_of(basis, spec),
+        trajectory_of(basis, spec, **told),
+        phase_of(basis, spec, limits=limits, **told),
+        advice,
+        _by_bias(known, spec, accepted) if factor is not None and not measured else {},
+        _weighting(known, advice, spec, factor),
+        measured,
     )
     if policy_out is not None:
-        _write_policy(tolerance, policy_out)
-    return Assessment(
-        assessed,
-        content["tier"],
-        trace_of(basis, spec),
-        trajectory_of(basis, spec, bias=unknown, tolerance=tolerance),
-        phase_of(basis, spec, bias=unknown, tolerance=tolerance),
-    )
+        _write_policy(result, accepted, limits, policy_out)
+    return result
 
 
-def _prevalence(p: dict[str, Any]) -> Interval:
-    from madaudit.types import Interval
+def _tolerance(tolerance: float | None, rules: Policy | None) -> float:
+    from madaudit.simulation.loop import require_number
 
-    point = None if p["point"] is None else 1.0 - p["point"]
-    return Interval(1.0 - p["high"], point, 1.0 - p["low"], p["level"])
+    if tolerance is None and rules and "max_harm" in rules.rules:
+        return float(rules.rules["max_harm"])
+    accepted = 0.01 if tolerance is None else tolerance
+    require_number("tolerance", accepted, high=1.0)
+    return accepted
 
 
-def _strata(strata: list[dict[str, Any]]) -> Strata:
-    """Strata by their own interval of p, or by their floor where that is all."""
+def _factor(bias: float | None, measured: SamplingBias | None) -> Interval | None:
+    """λ's interval: measured, or not known; None where it is given."""
+    if bias is not None:
+        return None
+    if measured is None:
+        return Interval(_UNKNOWN_BIAS[0], None, _UNKNOWN_BIAS[1], 1.0)
+    low, point, high = (
+        min(value, 1.0)
+        for value in (measured.trace_ratio.low, measured.trace_ratio.point or 0.0,
+                      measured.trace_ratio.high)
+    )  # fmt: skip
+    return Interval(low, point, high, measured.trace_ratio.level)
+
+
+def _measured(store: str, known: Estimate) -> SamplingBias:
+    from madaudit.commands.embedding_bias import bias_of_store
+
+    fingerprint = known.calibration.fingerprint if known.calibration else None
+    return bias_of_store(store, calibration=fingerprint)
+
+
+def _by_bias(known: Estimate, spec: LoopSpec, tolerance: float) -> dict[float, Threshold]:
+    from madaudit.assessment import BIASES
+    from madaudit.commands.store_threshold import advise
+
+    each = {
+        value: advise(known, replace(spec, bias=value), tolerance=tolerance) for value in BIASES
+    }
+    return {value: advice.threshold for value, advice in each.items() if advice}
+
+
+def _weighting(
+    known: Estimate, advice: Advice | None, spec: LoopSpec, factor: Interval | None
+) -> Weighting | None:
+    """w* at the point of π that a cut rests on, or at the marked share; at the lowest λ."""
+    from madaudit.assessment import weigh_real
+
+    share = known.floor.all_marks.low
+    if advice and advice.basis.prevalence.point is not None:
+        share = advice.basis.prevalence.point
+    if not 0.0 < share < 1.0 or spec.loop == "synthetic":
+        return None
+    at = spec if factor is None else replace(spec, bias=factor.low)
+    return weigh_real(known.n, share, at)
+
+
+def prevalence_of(p: Interval) -> Interval:
+    """π's interval from p's; a floor's has no point there."""
+    point = None if p.point is None else 1.0 - p.point
+    return Interval(1.0 - p.high, point, 1.0 - p.low, p.level)
+
+
+def _strata(known: Estimate) -> Strata:
+    """Strata by their own interval of π, or by their floor where that is all."""
     import numpy as np
 
     from madaudit.assessment import Strata
+    from madaudit.commands.store_threshold import stratum_name
 
-    names = [
-        ", ".join(f"{column} {value or '(none)'}" for column, value in stratum["by"].items())
-        for stratum in strata
-    ]
-    ends = [
-        (1.0 - stratum["p"]["high"], 1.0 - stratum["p"]["low"])
-        if "p" in stratum
-        else (stratum["floor"]["low"], stratum["floor"]["high"])
-        for stratum in strata
-    ]
-    low, high = np.array(ends, dtype=float).reshape(-1, 2).T
-    return Strata(names, np.array([stratum["n"] for stratum in strata], dtype=float), low, high)
+    shares = [prevalence_of(one.p) for one in known.strata]
+    return Strata(
+        [stratum_name(one.by) for one in known.strata],
+        np.array([one.tally.n for one in known.strata], dtype=float),
+        np.array([share.low for share in shares], dtype=float),
+        np.array([share.high for share in shares], dtype=float),
+    )
 
 
-def _write_policy(tolerance: float, path: str) -> None:
+def read_policy(path: str) -> Policy:
+    """A policy from its file.
+
+    Raises:
+        OptionError: no such file, or no policy in it.
+    """
+    from madaudit.assessment import parse_policy
+
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read(MAX_POLICY_CHARS + 1)
+    except (OSError, UnicodeDecodeError) as error:
+        raise OptionError(f"cannot read policy {path}: {error}") from error
+    if len(text) > MAX_POLICY_CHARS:
+        raise OptionError(f"cannot read policy {path}: longer than {MAX_POLICY_CHARS} characters")
+    return parse_policy(text, name=path)
+
+
+def _write_policy(
+    result: Assessment, tolerance: float, limits: Mapping[Level, float], path: str
+) -> None:
     import os
 
     from madaudit.assessment import Policy
 
+    threshold, weighting = result.threshold, result.weighting
+    cut = threshold.cut if threshold else None
+    written = Policy(
+        cut,
+        weighting.real_weight if weighting else None,
+        {"max_harm": tolerance},
+        dict(limits),
+        result.advice.calibration if result.advice and cut is not None else None,
+    )
     part = f"{path}.part"
     with open(part, "w", encoding="utf-8") as file:
-        file.write(Policy(rules={"max_harm": tolerance}).to_yaml())
+        file.write(written.to_yaml())
     os.replace(part, path)
 
 
 def _print(assessment: Assessment) -> None:
-    from madaudit.reports.wording import percent, visible
+    from madaudit.commands.risk_summary import lines_of
 
-    told = assessment.risk
-    both = (
-        told.level if told.level == told.level_at_low else f"{told.level_at_low} to {told.level}"
-    )
-    click.echo(f"risk level: {both} (tier of the estimate: {assessment.tier})")
-    end = told.at_convergence
-    click.echo(
-        f"  harm in the limit: {end.low:.2g} to {end.high:.2g} real standard deviations; "
-        f"at generation {len(told.by_generation) - 1}: {told.by_generation[-1].low:.2g} to "
-        f"{told.by_generation[-1].high:.2g}"
-    )
-    levels = ", ".join(f"λ = {bias:g}: {level}" for bias, level in told.by_bias.items())
-    click.echo(f"  level by λ, at the upper end of π: {levels}")
-    if told.generations_to_tolerance is not None:
-        click.echo(f"  the tolerance may be crossed at generation {told.generations_to_tolerance}")
-    if told.fresh_real_needed:
-        click.echo(f"  {told.fresh_real_needed} more fresh real samples a generation prevent it")
-    if told.tail is not None:
-        click.echo(
-            f"  strata that exceed the tolerance hold {percent(told.tail.share_certain)} of "
-            f"samples for certain, {percent(told.tail.share_possible)} at most"
-        )
-        for name, harm in told.tail.strata[:20]:
-            click.echo(f"    {visible(name)}: up to {harm:.2g}")
-    for assumption in told.assumptions:
-        click.echo(f"  assumes: {assumption}")
-    click.echo(f"  rule: {told.rule}")
+    for line in lines_of(assessment):
+        click.echo(line)
 
 
 @click.command("risk", no_args_is_help=True)
 @click.argument("store", metavar="STORE")
+@click.option("--calibration", metavar="DIR", help="Of graded scores, or 'default': gives a cut.")
 @loop_option
 @pool_option
 @click.option("--bias", type=float, metavar="λ", help="Variance that samplers keep; not known.")
+@click.option("--bias-from-embeddings", is_flag=True, help="Measure λ on the store's embeddings.")
 @click.option("--model-error", type=float, default=0.0, show_default=True, metavar="ε²",
               help="Error that training adds, in real variances.")  # fmt: skip
 @click.option("--dim", type=int, default=1, show_default=True, help="Dimension.")
 @click.option(
     "--generations", type=int, default=10, show_default=True, help="Told, and the limit."
 )
-@click.option("--tolerance", type=float, default=0.01, show_default=True, help="Harm accepted.")
+@click.option("--tolerance", type=float, show_default="0.01", help="Harm accepted.")
 @click.option("--by", metavar="COL,…", help="Strata as loops of their own.")
+@click.option("--policy", type=click.Path(dir_okay=False), help="File with levels and tolerance.")
 @click.option("--policy-out", type=click.Path(dir_okay=False), help="Write a policy file.")
 @common_options
 @guarded
 def command(as_json: bool, quiet: bool, verbose: bool, by: str | None, **options: Any) -> int:
-    """Tell what the synthetic share does to models trained on it.
+    """Tell what the synthetic share does to models trained on it, and where to cut.
 
     \b
       madaudit risk store
       madaudit risk store --loop augmentation --bias 0.9 --by domain
+      madaudit risk store --calibration default --policy-out policy.yaml
     """
     columns = tuple(name.strip() for name in by.split(",") if name.strip()) if by else ()
     result = risk(by=columns, **options)
