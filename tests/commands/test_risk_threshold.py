@@ -13,7 +13,7 @@ from tests.commands.invoking import invoke
 from tests.commands.scored_stores import Rows, calibration_of, draw_scores, write_store
 
 
-def store_of(folder, pi, n=40_000, marked=0, shift=2.0, urls=None):
+def store_of(folder, pi, n=10_000, marked=0, shift=2.0, urls=None):
     generator = np.random.default_rng(1)
     scores, is_synthetic = draw_scores(n, pi, generator, shift)
     marks = [None] * n
@@ -23,19 +23,22 @@ def store_of(folder, pi, n=40_000, marked=0, shift=2.0, urls=None):
     return write_store(folder, {"a": Rows(scores, marks, columns=columns)})
 
 
-@pytest.fixture
-def calibration(tmp_path):
+def written(factory, found):
+    folder = factory.mktemp("calibration")
+    write_calibration(found, str(folder))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def calibration(tmp_path_factory):
     found = calibration_of(4000, shifts={"weak": 1.5, "strong": 3.0})
-    write_calibration(found, str(tmp_path / "cal"))
-    return tmp_path / "cal"
+    return written(tmp_path_factory, found)
 
 
-@pytest.fixture
-def measured(tmp_path):
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
     """Nine generators left out in turn: the headline has an upper end."""
-    found = calibration_of(4000, least_detected=0.95, n_generators=9)
-    write_calibration(found, str(tmp_path / "measured"))
-    return tmp_path / "measured"
+    return written(tmp_path_factory, calibration_of(4000, least_detected=0.95, n_generators=9))
 
 
 def test_a_contaminated_store_is_told_where_to_cut(tmp_path, calibration):
@@ -55,7 +58,7 @@ def test_the_cut_loses_what_it_says(tmp_path, calibration):
     import pyarrow.parquet as pq
 
     generator = np.random.default_rng(1)
-    scores, is_synthetic = draw_scores(40_000, 0.4, generator)
+    scores, is_synthetic = draw_scores(10_000, 0.4, generator)
     store = write_store(tmp_path, {"a": Rows(scores)})
     result = risk(store, calibration=str(calibration), bias=0.9)
     found = result.threshold
@@ -171,6 +174,6 @@ def test_a_policy_that_cannot_be_read_is_refused(tmp_path, content, message):
 
 
 def test_json_is_what_the_python_twin_returns(tmp_path, calibration):
-    store = store_of(tmp_path, 0.3, n=4000)
+    store = store_of(tmp_path, 0.3, n=1000)
     shown = invoke("risk", store, "--calibration", calibration, "--json").json
     assert shown == madaudit.risk(store, calibration=str(calibration)).to_dict()
