@@ -31,6 +31,11 @@ def written(factory, found):
 
 @pytest.fixture(scope="module")
 def calibration(tmp_path_factory):
+    return written(tmp_path_factory, calibration_of(4000))
+
+
+@pytest.fixture(scope="module")
+def generators(tmp_path_factory):
     found = calibration_of(4000, shifts={"weak": 1.5, "strong": 3.0})
     return written(tmp_path_factory, found)
 
@@ -109,13 +114,13 @@ def test_marked_samples_go_alone_where_that_is_enough(tmp_path, measured):
     )
 
 
-def test_who_is_hurt_is_told_generator_by_generator_and_stratum_by_stratum(tmp_path, calibration):
+def test_who_is_hurt_is_told_generator_by_generator_and_stratum_by_stratum(tmp_path, generators):
     store = store_of(tmp_path, 0.4, urls=lambda s: "gen.example" if s else "cam.example")
-    result = risk(store, calibration=str(calibration), bias=0.9, by=["domain"])
+    result = risk(store, calibration=str(generators), bias=0.9, by=["domain"])
     dropped = {group.name: group.dropped.point for group in result.advice.hurt}
     assert dropped["strong"] > dropped["weak"] > dropped["camera0"]
     assert dropped["domain gen.example"] > dropped["domain cam.example"]
-    out = invoke("risk", store, "--calibration", calibration, "--bias", "0.9").out
+    out = invoke("risk", store, "--calibration", generators, "--bias", "0.9").out
     assert "of generator strong" in out
 
 
