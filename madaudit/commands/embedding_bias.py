@@ -23,11 +23,10 @@ from madaudit.commands.posteriors import posteriors_folder
 from madaudit.commands.store_rows import mark_rows
 from madaudit.errors import StoreError
 from madaudit.estimation.tally import COMPOSITE, SYNTHETIC
+from madaudit.limits import MAX_BIAS_SAMPLES
 from madaudit.scanning.store import Store, Survey
 from madaudit.shards.files import filesystem
 
-# Samples of a side: enough for a percent of λ, and few enough to be held.
-_MOST = 20_000
 # Samples of a side below which λ is not told.
 _LEAST = 50
 # Posteriors that count as sure where marks are too few.
@@ -52,7 +51,7 @@ class _Rows(NamedTuple):
 
 @dataclass
 class _Side:
-    """A random sample of at most `_MOST` rows, whatever their number."""
+    """A random sample of at most `MAX_BIAS_SAMPLES` rows, whatever their number."""
 
     generator: np.random.Generator
     rows: list[Embeddings] = field(default_factory=list)
@@ -61,7 +60,7 @@ class _Side:
     def add(self, rows: Embeddings) -> None:
         self.rows.append(rows)
         self.keys.append(self.generator.random(len(rows)))
-        if sum(map(len, self.keys)) > 2 * _MOST:
+        if sum(map(len, self.keys)) > 2 * MAX_BIAS_SAMPLES:
             self._thin()
 
     def all(self) -> Embeddings:
@@ -71,7 +70,7 @@ class _Side:
     def _thin(self) -> None:
         rows = np.concatenate(self.rows) if self.rows else np.zeros((0, 1), np.float32)
         keys = np.concatenate(self.keys) if self.keys else np.zeros(0)
-        kept = np.argsort(keys, kind="stable")[:_MOST]
+        kept = np.argsort(keys, kind="stable")[:MAX_BIAS_SAMPLES]
         self.rows, self.keys = [rows[kept]], [keys[kept]]
 
 
