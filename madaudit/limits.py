@@ -186,5 +186,5 @@ MAX_COPY_PAIRS = 1 << 27
 MAX_BANK_JSON_BYTES = 1 << 24
 # A policy is written by hand; bytes beyond this are no policy.
 MAX_POLICY_CHARS = 1 << 20
-# Embeddings of a side that λ is measured on: enough for a percent of it, and few enough to be held.
+# Embeddings of a side that λ is measured on: enough for a percent of it, few enough to be held.
 MAX_BIAS_SAMPLES = 20_000

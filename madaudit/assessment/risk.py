@@ -27,7 +27,13 @@ from madaudit.assessment.harm import (
     worst_harm,
 )
 from madaudit.errors import OptionError
-from madaudit.simulation import LoopSpec, moments_by_generation, n_effective
+from madaudit.simulation import (
+    LoopSpec,
+    effective_dimension,
+    moments_by_generation,
+    n_effective,
+)
+from madaudit.simulation.few_samples import WIDE_SPREAD
 from madaudit.types import Interval
 
 # λ for which the level is given where nobody knows it.
@@ -190,7 +196,7 @@ def assess_risk(
         level_of(upper, limits),
         level_of(lower, limits),
         _rule(spec, tolerance, limits),
-        _assumptions(spec, bias),
+        _assumptions(spec, bias, estimate.n),
         tuple(in_range(row, box) for row in by_generation),
         in_range(at_limit, box),
         _effective_ratio(spec, estimate.n, box),
@@ -345,16 +351,21 @@ def _rule(spec: LoopSpec, tolerance: float, limits: Mapping[Level, float]) -> st
     )
 
 
-def _assumptions(spec: LoopSpec, bias: Interval | None) -> tuple[str, ...]:
+def _assumptions(spec: LoopSpec, bias: Interval | None, n: float) -> tuple[str, ...]:
     last = spec.at("bias", spec.generations)
     factor = f"λ in [{bias.low:g}, {bias.high:g}]" if bias else f"λ = {last:g}, taken as known"
     same = f"({spec.loop} loop, pool {spec.pool})"
     kind = f"Gaussian fits in {spec.dim} dimensions with model error {spec.model_error}"
-    return (
+    told = (
         f"every later data set has the same numbers and share as this one {same}",
         f"the synthetic samples come from models of this loop, with {factor}",
         f"models are {kind}; for other models read the level as a ranking",
     )
+    d = effective_dimension(spec.eigenvalues)
+    if (d + 1.0) / max(n - 1.0, 1.0) <= WIDE_SPREAD:
+        return told
+    few = f"{n:g} samples are few for {spec.dim} dimensions: harm is approximate, and rather high"
+    return (*told, few)
 
 
 def _interval(interval: Interval) -> dict[str, Any]:

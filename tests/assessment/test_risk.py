@@ -144,6 +144,12 @@ def test_the_tail_names_the_strata_that_exceed_the_tolerance_worst_first():
     assert tail.share_certain == pytest.approx(1000 / 1_101_000)
 
 
+def test_few_samples_for_the_dimension_are_said():
+    few = assess_risk(estimate(0.1, 0.1, 0.1, n=100), LoopSpec("fresh", dim=50))
+    assert "few for 50 dimensions" in few.assumptions[-1]
+    assert len(assess_risk(estimate(0.1, 0.1, 0.1, n=100), FRESH).assumptions) == 3
+
+
 def test_json_is_json():
     risk = assess_risk(estimate(0.2, None, 1.0), LoopSpec("synthetic"))
     content = json.loads(json.dumps(risk.to_dict(), allow_nan=False))
