@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from madaudit.commands.bank import bank as bank
     from madaudit.commands.calibrate import calibrate as calibrate
+    from madaudit.commands.check import check as check
     from madaudit.commands.demo import demo as demo
     from madaudit.commands.detectability import detectability as detectability
     from madaudit.commands.detectors import list_detectors as list_detectors
@@ -33,6 +34,7 @@ __version__ = "0.1.0"
 _TWINS = {
     "calibrate": "madaudit.commands.calibrate",
     "bank": "madaudit.commands.bank",
+    "check": "madaudit.commands.check",
     "demo": "madaudit.commands.demo",
     "detectability": "madaudit.commands.detectability",
     "doctor": "madaudit.commands.doctor",

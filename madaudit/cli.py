@@ -12,6 +12,7 @@ from madaudit import __version__
 _VERBS = {
     "calibrate": "Calibrate graded detectors on samples whose label is known.",
     "bank": "Build or enlarge a bank of known images for the detector `neighbours`.",
+    "check": "Check a store against a policy's rules.",
     "demo": "Make demonstration shards and run everything on them.",
     "detectability": "Measure what share of image watermarks survives resizing, JPEG and crops.",
     "detectors": "List the detectors: what each needs, and what it was verified on.",

@@ -17,7 +17,7 @@ import click
 
 from madaudit.errors import MadauditError
 
-EXIT_BUG, EXIT_REQUEST, EXIT_INCOMPLETE = 1, 2, 4
+EXIT_BUG, EXIT_REQUEST, EXIT_POLICY, EXIT_INCOMPLETE = 1, 2, 3, 4
 
 
 def common_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,0 +1,133 @@
+"""`madaudit check`: rules that hold, rules that do not, and data sets with a part missing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+import madaudit
+from madaudit.types import Interval
+from tests.commands.invoking import invoke
+from tests.commands.store_building import (
+    edit_json,
+    generated,
+    make_store,
+    page,
+    photo,
+    scan_into,
+    write_shards,
+)
+
+
+@pytest.fixture
+def store(tmp_path):
+    """A quarter is marked, a quarter broken."""
+    return make_store(tmp_path, a=[photo(1), generated(), photo(2), page()])
+
+
+def policy(folder: Path, rules: str, *more: str) -> Path:
+    path = folder / "policy.yaml"
+    path.write_text("\n".join(["version: 1", f"rules: {{{rules}}}", *more]))
+    return path
+
+
+def test_rules_that_hold_exit_0(store, tmp_path):
+    path = policy(tmp_path, "max_floor: 0.25, min_observable: 0.75, max_quarantined: 0")
+    run = invoke("check", store, "--policy", path, "--json")
+    assert (run.code, run.json["passed"], run.json["broken"]) == (0, True, [])
+
+
+@pytest.mark.parametrize(
+    ("rule", "value"),
+    [
+        ("max_floor: 0.2", 0.25),
+        ("max_prevalence: 0.9", 1.0),
+        ("min_effective_real: 0.1", 0.0),
+        ("min_observable: 0.8", 0.75),
+        ("max_missing: 0.2", 0.25),
+        ("max_level: low", "critical"),
+    ],
+)
+def test_each_kind_of_rule_can_break_and_is_named_with_its_value(store, tmp_path, rule, value):
+    run = invoke("check", store, "--policy", policy(tmp_path, rule), "--json")
+    name, _, allowed = rule.partition(": ")
+    assert run.code == 3
+    assert not run.json["passed"]
+    (broken,) = run.json["broken"]
+    assert (broken["rule"], broken["value"], str(broken["allowed"])) == (name, value, allowed)
+
+
+def test_every_broken_rule_is_told_to_people(store, tmp_path):
+    path = policy(tmp_path, "max_floor: 0, max_missing: 0.5, max_level: high")
+    run = invoke("check", store, "--policy", path)
+    assert run.code == 3
+    assert "broken: max_floor 0, is 0.25" in run.out
+    assert "holds: max_missing 0.5" in run.out
+    assert "broken: max_level high, is critical" in run.out
+
+
+def test_a_missing_shard_exits_4_though_every_rule_holds(tmp_path):
+    inputs = write_shards(tmp_path, a=[photo(1)], b=[photo(2)])
+    store = scan_into(tmp_path, inputs)
+    (Path(store) / "shards/b.tar.json").unlink()
+    run = invoke("check", store, "--policy", policy(tmp_path, "max_floor: 0.5"), "--json")
+    assert (run.code, run.json["passed"], run.json["unfinished"]) == (4, False, 1)
+
+
+def test_a_broken_rule_counts_more_than_a_missing_shard(tmp_path):
+    store = scan_into(tmp_path, write_shards(tmp_path, a=[generated()], b=[photo()]))
+    (Path(store) / "shards/b.tar.json").unlink()
+    assert invoke("check", store, "--policy", policy(tmp_path, "max_floor: 0.1")).code == 3
+
+
+def test_a_sample_is_held_to_the_upper_bound_of_its_marked_share(tmp_path):
+    inputs = write_shards(tmp_path, a=[photo(n) for n in range(20)])
+    store = scan_into(tmp_path, inputs, sample=10)
+    checked = madaudit.check(store, policy=str(policy(tmp_path, "max_floor: 0.1")))
+    # Clopper and Pearson for 0 of 10: 1 - 0.025 ** (1 / 10).
+    assert checked.values["floor"] == pytest.approx(0.3085, abs=1e-4)
+    assert [rule.rule for rule in checked.broken] == ["max_floor"]
+
+
+@pytest.mark.parametrize(("harm", "code"), [(0.09, 0), (0.11, 3)])
+def test_the_policys_own_levels_decide(store, tmp_path, monkeypatch, harm, code):
+    # The floor alone leaves harm open, so a bounded one is put in its place.
+    at = Interval(0.0, None, harm)
+    told = SimpleNamespace(by_generation=(at,), at_convergence=at)
+    monkeypatch.setattr("madaudit.commands.risk.risk", lambda *_, **__: SimpleNamespace(risk=told))
+    path = policy(tmp_path, "max_level: none", "levels: {none: .1, low: 2, elevated: 3, high: 4}")
+    assert invoke("check", store, "--policy", path).code == code
+
+
+def test_a_store_of_one_sample_can_be_checked_by_rules_without_a_loop(tmp_path):
+    store = make_store(tmp_path, a=[photo()])
+    assert invoke("check", store, "--policy", policy(tmp_path, "max_floor: 0")).code == 0
+
+
+def test_without_rules_nothing_is_called_passed(store, tmp_path):
+    (tmp_path / "p.yaml").write_text("version: 1\ncut: {score: 1}\n")
+    run = invoke("check", store, "--policy", tmp_path / "p.yaml")
+    assert (run.code, run.out) == (2, "")
+    assert "has no rules" in run.err
+
+
+def test_a_policy_that_is_no_text_is_refused(store, tmp_path):
+    (tmp_path / "p.yaml").write_bytes(b"\xff\xfe\x00")
+    run = invoke("check", store, "--policy", tmp_path / "p.yaml")
+    assert run.code == 2
+    assert "no text in UTF-8" in run.err
+
+
+def test_json_is_what_the_python_twin_returns(store, tmp_path):
+    path = policy(tmp_path, "max_harm: 0.01")
+    shown = invoke("check", store, "--policy", path, "--bias", "0.9", "--json").json
+    assert shown == madaudit.check(store, policy=str(path), bias=0.9).to_dict()
+
+
+def test_a_quarantined_share_is_of_the_shards_listed(tmp_path):
+    store = make_store(tmp_path, a=[photo()], b=[photo()])
+    edit_json(Path(store) / "manifest.json", shards=["a.tar", "b.tar", "c.tar", "d.tar"])
+    checked = madaudit.check(store, policy=str(policy(tmp_path, "max_quarantined: 0.1")))
+    assert (checked.values["quarantined"], checked.unfinished) == (0.0, 2)
