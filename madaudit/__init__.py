@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from madaudit.commands.demo import demo as demo
     from madaudit.commands.detectability import detectability as detectability
     from madaudit.commands.detectors import list_detectors as list_detectors
+    from madaudit.commands.diff import diff as diff
     from madaudit.commands.doctor import doctor as doctor
     from madaudit.commands.duplicates import duplicates as duplicates
     from madaudit.commands.estimate import estimate as estimate
@@ -37,6 +38,7 @@ _TWINS = {
     "check": "madaudit.commands.check",
     "demo": "madaudit.commands.demo",
     "detectability": "madaudit.commands.detectability",
+    "diff": "madaudit.commands.diff",
     "doctor": "madaudit.commands.doctor",
     "duplicates": "madaudit.commands.duplicates",
     "estimate": "madaudit.commands.estimate",

@@ -16,6 +16,7 @@ _VERBS = {
     "demo": "Make demonstration shards and run everything on them.",
     "detectability": "Measure what share of image watermarks survives resizing, JPEG and crops.",
     "detectors": "List the detectors: what each needs, and what it was verified on.",
+    "diff": "Compare two stores, and tell changes from chance.",
     "doctor": "Say what is installed, what is missing, and what that means.",
     "duplicates": "Find copies of one another among the samples of a store.",
     "estimate": "Estimate the effective real fraction p from a store.",

@@ -188,3 +188,6 @@ MAX_BANK_JSON_BYTES = 1 << 24
 MAX_POLICY_CHARS = 1 << 20
 # Embeddings of a side that λ is measured on: enough for a percent of it, few enough to be held.
 MAX_BIAS_SAMPLES = 20_000
+# Samples of a store that `diff` holds at once, 9 bytes each and as much again while sorting; of
+# larger ones it joins every k-th by hash, and scales.
+MAX_JOINED_ROWS = 20_000_000
