@@ -1,48 +1,39 @@
-"""`madaudit report`: one offline HTML file and its JSON twin from a store."""
+"""`madaudit report`: an offline HTML file, its JSON twin, Markdown and a data card."""
 
 from __future__ import annotations
 
-import shlex
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 import click
-import numpy as np
 
-from madaudit.commands.estimate import Estimate, conclude, require_finished
+from madaudit.commands.estimate import conclude, require_finished
+from madaudit.commands.loop_options import loop_option, pool_option
 from madaudit.commands.observability import blindness_in_words
+from madaudit.commands.report_risk import Consequences, Known, LoopRequest, consequences
+from madaudit.commands.report_rows import Gathered, gather
+from madaudit.commands.report_scores import histograms, multiples_of, score_pictures, trend_of
+from madaudit.commands.report_words import (
+    answer,
+    faults,
+    funnel,
+    groups,
+    in_words,
+    method,
+    observability,
+    tools,
+)
 from madaudit.commands.shell import common_options, guarded, print_json
-from madaudit.commands.store_rows import MarkRows, domain, mark_rows
 from madaudit.commands.watermark_checks import watermark_counts
+from madaudit.errors import OptionError
 from madaudit.estimation import MarkTally
-from madaudit.estimation.tally import NO_MARK, REAL
-from madaudit.limits import MAX_DOMAINS
 from madaudit.reports import RENDERERS, build_renderer
-from madaudit.reports.audit_report import (
-    AuditReport,
-    Count,
-    Fault,
-    GroupCount,
-    Hit,
-    Method,
-    ToolCount,
-)
-from madaudit.reports.wording import percent
+from madaudit.reports.audit_report import AuditReport
 from madaudit.scanning.store import Store, Survey
-from madaudit.types import LABELS
+from madaudit.types import Interval
 
-_TABLE_ROWS = 50
-_HITS = 24
-_HITS_PER_SHARD = 8
-_CAPTION = 160
-_FLOOR_IN_WORDS = (
-    "The floor counts samples whose own metadata or watermark says that a generative model made "
-    "them. "
-    "Most generated images carry no such mark, so the true share can be anything above it."
-)
-_COLUMNS = ("key", "url", "caption", "error", "width", "height")
+PICTURES = ("stored", "inputs")
 
 
 @dataclass(frozen=True)
@@ -56,20 +47,44 @@ class ReportFiles:
         return {"paths": self.paths, "answer": self.answer}
 
 
-def report(store: str, *, format: Sequence[str] = ("html", "json")) -> ReportFiles:
+def report(
+    store: str,
+    *,
+    format: Sequence[str] = ("html", "json"),
+    loop: str = "fresh",
+    pool: str = "replace",
+    bias: float | None = None,
+    model_error: float = 0.0,
+    dim: int = 1,
+    generations: int = 10,
+    tolerance: float = 0.01,
+    pictures: str = "stored",
+) -> ReportFiles:
     """Write the audit report into the store's folder `report/`.
 
     Args:
         store: folder or URL of the store.
         format: names of renderers.
+        loop: as in `risk`, like all that follow.
+        pool: what becomes of old synthetic samples.
+        bias: λ; None for not known.
+        model_error: ε², as a fraction of the real variance.
+        dim: dimension of the Gaussian that stands for a model.
+        generations: at which harm is told, beside convergence.
+        tolerance: harm that is accepted.
+        pictures: "stored" shows what the scan kept; "inputs" also reads unmarked samples from
+            the inputs, at the places that the store names.
 
     Raises:
         StoreError: no store, or none of its shards is finished.
-        OptionError: unknown format.
+        OptionError: unknown format, or a loop that cannot be.
     """
+    if pictures not in PICTURES:
+        raise OptionError(f"--pictures is {pictures!r}; allowed: {', '.join(PICTURES)}")
     renderers = [build_renderer(name) for name in format]
     opened = Store(store.rstrip("/"))
-    content = assemble(opened)
+    request = LoopRequest(loop, pool, bias, model_error, dim, generations, tolerance)
+    content = assemble(opened, request, reads_inputs=pictures == "inputs")
     paths = {}
     for renderer in renderers:
         with opened.create(f"report/{renderer.file_name}") as file:
@@ -78,291 +93,102 @@ def report(store: str, *, format: Sequence[str] = ("html", "json")) -> ReportFil
     return ReportFiles(paths, content.answer)
 
 
-@dataclass
-class _Gathered:
-    """What one walk over the rows collects."""
+def assemble(
+    store: Store, request: LoopRequest | None = None, *, reads_inputs: bool = False
+) -> AuditReport:
+    """Everything the report shows.
 
-    tools: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    validated: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    models: dict[tuple[str, str, str], Counter[str]] = field(default_factory=dict)
-    shards: dict[str, MarkTally] = field(default_factory=dict)
-    domains: dict[str, MarkTally] = field(default_factory=dict)
-    hits: list[Hit] = field(default_factory=list)
-    faults: dict[str, Fault] = field(default_factory=dict)
-
-
-def assemble(store: Store) -> AuditReport:
-    """Everything the report shows, from the store alone."""
+    Args:
+        store: to read.
+        request: the loop that is assumed.
+        reads_inputs: as `report`'s pictures "inputs".
+    """
     survey = store.survey()
-    manifest = survey.manifest
     require_finished(store, survey)
-    gathered = _Gathered()
-    for marker in survey.markers:
-        _gather_shard(store, marker["shard"], survey.looks_at, gathered)
+    gathered = gather(store, survey)
     total = sum(gathered.shards.values(), MarkTally())
     known = conclude(survey, total, {})
+    content = known.to_dict()
+    p, tier = Interval(**content["p"]), content["tier"]
     floor = known.floor.all_marks
-    domains = {name: tally for name, tally in gathered.domains.items() if name}
-    return AuditReport(
-        title=manifest["root"] or ", ".join(manifest["inputs"]),
-        answer=blindness_in_words(survey, total) or _answer(known, is_sampled=survey.is_sampled),
-        in_words=_in_words(known),
-        p=known.p,
+    told = _consequences(p, total, request or LoopRequest())
+    base = _counted(store, survey, gathered, total)
+    scores = histograms(store, survey)
+    return replace(
+        base,
+        answer=blindness_in_words(survey, total)
+        or answer(floor, p, tier, is_sampled=survey.is_sampled),
+        in_words=in_words(total, tier),
+        p=p,
         floor=floor,
         validated_floor=known.floor.validated,
+        tier=tier,
+        hits=(*gathered.hits, *gathered.draw.finish(survey, reads_inputs=reads_inputs)),
+        method=method(
+            survey.manifest, known.assumptions, known.flags, _command(request or LoopRequest())
+        ),
+        watermarks=watermark_counts(store, survey, level=floor.level),
+        scores=score_pictures(scores),
+        multiples=multiples_of(scores),
+        tiers=_tiers(content["tiers"]),
+        **told._asdict(),
+    )
+
+
+def _counted(store: Store, survey: Survey, gathered: Gathered, total: MarkTally) -> AuditReport:
+    """The part of the report that is counted and assumes nothing."""
+    domains = {name: tally for name, tally in gathered.domains.items() if name}
+    manifest = survey.manifest
+    unknown = Interval(0.0, None, 1.0)
+    return AuditReport(
+        title=manifest["root"] or ", ".join(manifest["inputs"]),
+        answer="",
+        in_words=(),
+        p=unknown,
+        floor=unknown,
+        validated_floor=unknown,
         tier="floor",
         n_samples=sum(marker["n_samples"] for marker in survey.markers),
         n_rows=total.n,
         is_sampled=survey.is_sampled,
-        observability=_observability(total),
-        funnel=_funnel(total),
-        tools=_tools(gathered, total),
-        shards=_groups(gathered.shards),
+        observability=observability(total),
+        funnel=funnel(total),
+        tools=tools(gathered, total),
+        shards=groups(gathered.shards),
         n_shards=len(gathered.shards),
-        domains=_groups(domains),
+        domains=groups(domains),
         n_domains=len(domains),
-        hits=tuple(gathered.hits[:_HITS]),
-        faults=_faults(survey, gathered),
+        hits=(),
+        faults=faults(survey, gathered),
         thumbnails=manifest["plan"]["thumbnails"],
-        method=_method(manifest, known),
-        watermarks=watermark_counts(store, survey, level=floor.level),
+        method=method(manifest, (), (), ""),
+        trend=trend_of(gathered.shards),
     )
 
 
-def _gather_shard(
-    store: Store, shard: str, detectors: dict[str, str], gathered: _Gathered
-) -> None:
-    pictures = store.thumbnails(shard)
-    tally = MarkTally()
-    n_hits = 0
-    for rows in mark_rows(store, shard, detectors, _COLUMNS):
-        tally += rows.tally()
-        _gather_tools(rows, gathered)
-        _gather_domains(rows, gathered.domains)
-        _gather_faults(rows, shard, gathered.faults)
-        hits = _hits(rows, shard, pictures, _HITS_PER_SHARD - n_hits)
-        n_hits += len(hits)
-        if len(gathered.hits) < 10 * _HITS:
-            gathered.hits += hits
-    gathered.shards[shard] = tally
-    gathered.hits.sort(key=lambda hit: hit.thumbnail is None)
-
-
-def _gather_tools(rows: MarkRows, gathered: _Gathered) -> None:
-    weights = rows.weights()
-    for detector, details in rows.details.items():
-        for index, detail in details.items():
-            if detail.get("label") not in LABELS:
-                continue
-            name = (str(detail.get("tool") or "unnamed"), detail["label"], detector)
-            gathered.tools[name] += weights[index]
-            if detail.get("validation") in ("valid", "trusted"):
-                gathered.validated[name] += weights[index]
-            if detail.get("model"):
-                gathered.models.setdefault(name, Counter())[str(detail["model"])] += 1
-
-
-def _gather_domains(rows: MarkRows, domains: dict[str, MarkTally]) -> None:
-    column = rows.rows.column("url")
-    if column.null_count == len(column):
-        return
-    hosts = [domain(url) for url in column.to_pylist()]
-    places = {host: number for number, host in enumerate(dict.fromkeys(hosts))}
-    codes = np.fromiter((places[host] for host in hosts), dtype=np.int64, count=len(hosts))
-    order = np.argsort(codes, kind="stable")
-    starts = np.searchsorted(codes[order], np.arange(len(places) + 1))
-    for host, number in places.items():
-        members = order[starts[number] : starts[number + 1]]
-        name = host if host in domains or len(domains) < MAX_DOMAINS else "(further domains)"
-        domains[name] = domains.get(name, MarkTally()) + rows.tally(members)
-
-
-def _gather_faults(rows: MarkRows, shard: str, faults: dict[str, Fault]) -> None:
-    weights = rows.weights()
-    for index in np.flatnonzero(rows.masks.broken).tolist():
-        status = rows.rows.column("status")[index].as_py()
-        known = faults.get(status)
-        if known is None:
-            error = rows.rows.column("error")[index].as_py() or ""
-            key = rows.rows.column("key")[index].as_py()
-            faults[status] = Fault(status, float(weights[index]), error, f"{shard} {key}")
-        else:
-            n = known.n + float(weights[index])
-            faults[status] = Fault(status, n, known.example, known.where)
-
-
-def _hits(rows: MarkRows, shard: str, pictures: dict[int, bytes], most: int) -> list[Hit]:
-    """The first hits of these rows, those with a picture before the others."""
-    ordinals = rows.rows.column("ordinal").to_numpy()
-    marked = np.flatnonzero((rows.verdicts != NO_MARK) & (rows.verdicts != REAL)).tolist()
-    marked.sort(key=lambda index: (ordinals[index] not in pictures, index))
-    return [_hit(rows, shard, index, pictures) for index in marked[: max(most, 0)]]
-
-
-def _hit(rows: MarkRows, shard: str, index: int, pictures: dict[int, bytes]) -> Hit:
-    row = {name: rows.rows.column(name)[index].as_py() for name in ("ordinal", *_COLUMNS)}
-    details = [found[index] for found in rows.details.values() if index in found]
-    width, height = row["width"], row["height"]
-    return Hit(
-        shard=shard,
-        ordinal=row["ordinal"],
-        key=row["key"],
-        says=tuple(str(detail.get("says") or "marked") for detail in details),
-        label=LABELS[rows.verdicts[index]],
-        caption=_cut(row["caption"]),
-        url=_cut(row["url"]),
-        size=f"{width} × {height}" if width and height else "",
-        thumbnail=pictures.get(row["ordinal"]),
+def _consequences(p: Interval, total: MarkTally, request: LoopRequest) -> Consequences:
+    point = None if p.point is None else 1.0 - p.point
+    prevalence = Interval(1.0 - p.high, point, 1.0 - p.low, p.level)
+    return consequences(
+        Known(total.weight, prevalence), request, marked=total.share(total.synthetic)
     )
 
 
-def _cut(text: str | None) -> str | None:
-    if text is None or len(text) <= _CAPTION:
-        return text or None
-    return text[: _CAPTION - 1] + "…"
-
-
-def _answer(known: Estimate, *, is_sampled: bool) -> str:
-    floor = known.floor.all_marks
-    if floor.low == 0:
-        return (
-            "No sample carries a mark of having been generated; that proves nothing about the "
-            "samples without marks, so p is not bounded yet."
-        )
-    basis = f"at level {floor.level:g}" if is_sampled else "counted, not estimated"
-    return (
-        f"At least {percent(floor.low)} of this data set is synthetic: the effective real "
-        f"fraction p is at most {percent(known.p.high, floor.low)} (certain floor, {basis})."
-    )
-
-
-def _in_words(known: Estimate) -> tuple[str, ...]:
-    tally = known.tally
-    hidden = tally.share(tally.hidden + tally.partly)
-    sentences = [_FLOOR_IN_WORDS]
-    if hidden > 0.005:
-        sentences.append(
-            f"For {percent(hidden)} of samples some or all marks could not have been seen, "
-            f"mostly because images were re-encoded or are broken, or because there are none."
-        )
-    return tuple(sentences)
-
-
-def _observability(tally: MarkTally) -> tuple[Count, ...]:
-    def row(name: str, n: float, meaning: str) -> Count:
-        return Count(name, n, tally.share(n), meaning)
-
-    return (
-        row(
-            "would have been seen",
-            tally.observable - tally.bare,
-            "the file carries metadata of its own",
-        ),
-        row(
-            "may have been stripped",
-            tally.bare,
-            "a whole file without any metadata: whether it ever had any, nobody says",
-        ),
-        row(
-            "could be seen in part",
-            tally.partly,
-            "re-encoded, with a mark in the EXIF column that the pipeline kept",
-        ),
-        row(
-            "could not be seen",
-            tally.hidden,
-            "re-encoded, broken, without an image, or of a format whose metadata is not read",
-        ),
-    )
-
-
-def _funnel(tally: MarkTally) -> tuple[Count, ...]:
-    def row(name: str, n: float, meaning: str) -> Count:
-        return Count(name, n, tally.share(n), meaning)
-
-    return (
-        row("synthetic", tally.synthetic, "a generative model made most pixels: the floor"),
-        row("synthetic, signature valid", tally.validated, "part of the row above"),
-        row(
-            "composite",
-            tally.composite,
-            "a photo with generated parts; not counted in the floor",
-        ),
-        row("real", tally.real, "the mark says camera, film or human; it proves no more"),
-        row(
-            "nothing",
-            tally.unmarked,
-            "no mark, which proves nothing",
-        ),
-    )
-
-
-def _tools(gathered: _Gathered, total: MarkTally) -> tuple[ToolCount, ...]:
-    ordered = sorted(gathered.tools.items(), key=lambda item: (-item[1], item[0]))
+def _tiers(tiers: dict[str, Any]) -> tuple[tuple[str, Interval | None], ...]:
+    names = ("low", "point", "high", "level")
     return tuple(
-        ToolCount(
-            *name,
-            float(n),
-            total.share(float(n)),
-            float(gathered.validated[name]),
-            tuple(model for model, _ in gathered.models.get(name, Counter()).most_common(3)),
-        )
-        for name, n in ordered[:_TABLE_ROWS]
+        (name, Interval(*(tier[end] for end in names)) if tier else None)
+        for name, tier in tiers.items()
     )
 
 
-def _groups(tallies: dict[str, MarkTally]) -> tuple[GroupCount, ...]:
-    """Groups with most synthetic samples first."""
-    ordered = sorted(tallies.items(), key=lambda item: (-item[1].synthetic, -item[1].n, item[0]))
-    return tuple(
-        GroupCount(
-            name,
-            tally.weight,
-            tally.share(tally.synthetic),
-            tally.share(tally.composite),
-            tally.share(tally.hidden),
-            tally.share(tally.broken),
-        )
-        for name, tally in ordered[:_TABLE_ROWS]
-    )
-
-
-def _faults(survey: Survey, gathered: _Gathered) -> tuple[Fault, ...]:
-    faults = sorted(gathered.faults.values(), key=lambda fault: -fault.n)
-    for problem in survey.problems():
-        place = "" if problem["offset"] is None else f" at byte {problem['offset']}"
-        where = f"{problem['shard']}{place}"
-        faults.append(Fault("shard in quarantine", 1, problem["message"], where))
-    return tuple(faults[:200])
-
-
-def _method(manifest: dict[str, Any], known: Estimate) -> Method:
-    from madaudit.commands.detectors import list_detectors
-
-    verified = {item["name"]: item.get("verified", "") for item in list_detectors().detectors}
-    plan = manifest["plan"]
-    words = ["madaudit", "scan", *manifest["inputs"], "-o", "STORE"]
-    words += ["--detectors", ",".join(plan["detectors"]), "--tier", plan["tier"]]
-    if manifest.get("format", "auto") != "auto":
-        words += ["--format", manifest["format"]]
-    if plan["n_sample"] is not None:
-        words += ["--sample", str(plan["n_sample"]), "--seed", str(plan["seed"])]
-    for name, options in plan["options"].items():
-        for key, value in options.items():
-            text = str(value).lower() if isinstance(value, bool) else str(value)
-            words += ["--option", f"{name}.{key}={text}"]
-    return Method(
-        known.assumptions,
-        known.flags,
-        tuple((n, v, verified.get(n, "")) for n, v in manifest["detectors"].items()),
-        {
-            "madaudit": manifest["madaudit"],
-            "Python": manifest["python"],
-            "store schema": str(manifest["schema"]),
-        },
-        manifest["fingerprint"],
-        shlex.join(words) + "\nmadaudit report STORE",
-    )
+def _command(request: LoopRequest) -> str:
+    """The command that repeats the report; flags at their defaults are left out."""
+    words = ["madaudit report STORE"]
+    for name, value in request._asdict().items():
+        if value != LoopRequest._field_defaults[name]:
+            words.append(f"--{name.replace('_', '-')} {value}")
+    return " ".join(words)
 
 
 @click.command("report", no_args_is_help=True)
@@ -375,15 +201,34 @@ def _method(manifest: dict[str, Any], known: Estimate) -> Method:
     metavar="A,B",
     help=f"Any of {', '.join(RENDERERS)}.",
 )
+@loop_option
+@pool_option
+@click.option("--bias", type=float, metavar="λ", help="Variance that samplers keep; not known.")
+@click.option("--model-error", type=float, default=0.0, show_default=True, metavar="ε²",
+              help="Error that training adds, in real variances.")  # fmt: skip
+@click.option("--dim", type=int, default=1, show_default=True, help="Dimension.")
+@click.option("--generations", type=int, default=10, show_default=True, help="Of the loop.")
+@click.option("--tolerance", type=float, default=0.01, show_default=True, help="Harm accepted.")
+@click.option(
+    "--pictures",
+    type=click.Choice(PICTURES),
+    default="stored",
+    show_default=True,
+    help="Also read unmarked samples from the inputs that the store names.",
+)
 @common_options
 @guarded
-def command(store: str, formats: str, as_json: bool, quiet: bool, verbose: bool) -> int:
+def command(
+    store: str, formats: str, as_json: bool, quiet: bool, verbose: bool, **options: Any
+) -> int:
     """Write the audit report: one offline HTML file and its JSON twin.
 
     \b
       madaudit report store
+      madaudit report store --format html,json,markdown,card --loop augmentation --bias 0.9
     """
-    result = report(store, format=[name.strip() for name in formats.split(",") if name.strip()])
+    names = [name.strip() for name in formats.split(",") if name.strip()]
+    result = report(store, format=names, **options)
     if as_json:
         print_json(result.to_dict())
     elif not quiet:

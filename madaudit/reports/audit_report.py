@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from typing import Any
 
+from madaudit.reports.pictures import (
+    CutPicture,
+    LoopPicture,
+    Multiples,
+    PhasePicture,
+    ScorePicture,
+    TrendPoint,
+)
 from madaudit.types import Interval
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -63,6 +72,9 @@ class Hit:
         caption, url: cut; None where there is none.
         size: "512 × 512" or "".
         thumbnail: JPEG bytes, or None.
+        kind: "certain" (marked), "doubtful" (evidence that decides nothing) or "kept" (a random
+            draw of what no mark and no score speaks against).
+        p_synthetic: of an estimate; None where there is none.
     """
 
     shard: str
@@ -74,6 +86,91 @@ class Hit:
     url: str | None
     size: str
     thumbnail: bytes | None
+    kind: str = "certain"
+    p_synthetic: float | None = None
+
+
+@dataclass(frozen=True)
+class StratumRow:
+    """One stratum of the estimate.
+
+    Attributes:
+        name: its values by column.
+        n: samples.
+        floor: share with a mark.
+        share: interval of π; `point` None where data fix no single value.
+    """
+
+    name: str
+    n: float
+    floor: float
+    share: Interval
+
+
+@dataclass(frozen=True)
+class TailRow:
+    """A stratum whose own loop exceeds the tolerance, with its harm at the upper end."""
+
+    name: str
+    harm: float
+
+
+@dataclass(frozen=True)
+class RiskSummary:
+    """What the synthetic share does to models trained on the data set.
+
+    Attributes:
+        level, level_at_low: at the upper and the lower end of harm.
+        says: the same in plain words, a few sentences.
+        generations: after how many harm is told.
+        harm, harm_in_the_limit: in real standard deviations; ∞ possible.
+        n_effective_ratio: n_e / n_r.
+        by_bias: λ and the level at it.
+        generations_to_tolerance, half_life, fresh_real_needed: None where there is none.
+        tail_certain, tail_possible: share of samples in strata that exceed the tolerance at the
+            lower and the upper end of harm; None without strata.
+        tail: those strata, worst first; `n_tail` says how many there are.
+        rule: how the level comes about.
+        assumptions: what it rests on.
+    """
+
+    level: str
+    level_at_low: str
+    says: tuple[str, ...]
+    generations: int
+    harm: Interval
+    harm_in_the_limit: Interval
+    n_effective_ratio: Interval
+    by_bias: tuple[tuple[float, str], ...]
+    generations_to_tolerance: int | None
+    half_life: int | None
+    fresh_real_needed: int | None
+    tail_certain: float | None
+    tail_possible: float | None
+    tail: tuple[TailRow, ...]
+    n_tail: int
+    rule: str
+    assumptions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CutAdvice:
+    """Where to cut and what it costs.
+
+    Attributes:
+        action: "do not filter", "cut", "no cut suffices", or "unknown" where nothing graded
+            samples.
+        says: the same in one or two sentences.
+        cut: score from which samples are dropped; None without one.
+        real_lost, synthetic_kept, harm: of the action; None where unknown.
+    """
+
+    action: str
+    says: str
+    cut: float | None = None
+    real_lost: Interval | None = None
+    synthetic_kept: Interval | None = None
+    harm: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -149,6 +246,12 @@ class AuditReport:
         thumbnails: "none", "blurred" or "clear".
         method: how the numbers came about.
         watermarks: one per check with p-values.
+        tiers: of the estimate, name to interval of π; None where a tier says nothing.
+        risk, cut: what follows; None where a data set is too small to say.
+        scores, multiples: distributions; the latter by shard or stratum.
+        loop, phase, cuts: what the risk's charts show.
+        trend: consecutive shards, at least two or none.
+        strata: by `strata_by`, largest first; `n_strata` says how many there are.
     """
 
     title: str
@@ -173,6 +276,18 @@ class AuditReport:
     thumbnails: str
     method: Method
     watermarks: tuple[WatermarkCount, ...] = ()
+    tiers: tuple[tuple[str, Interval | None], ...] = ()
+    risk: RiskSummary | None = None
+    cut: CutAdvice | None = None
+    scores: tuple[ScorePicture, ...] = ()
+    multiples: Multiples | None = None
+    loop: LoopPicture | None = None
+    phase: PhasePicture | None = None
+    cuts: CutPicture | None = None
+    trend: tuple[TrendPoint, ...] = ()
+    strata: tuple[StratumRow, ...] = ()
+    n_strata: int = 0
+    strata_by: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON twin: all of it but the pictures."""
@@ -180,14 +295,14 @@ class AuditReport:
 
 
 def _plain(value: Any) -> Any:
-    """Dataclasses, tuples and intervals as JSON has them; pictures left out."""
+    """Dataclasses, tuples and intervals as JSON has them; pictures left out, ∞ as null."""
+    if isinstance(value, float):
+        return value if value not in (math.inf, -math.inf) else None
     if isinstance(value, Interval):
-        return value.to_dict()
-    if isinstance(value, Hit):
+        return {name: _plain(item) for name, item in value.to_dict().items()}
+    if hasattr(value, "__dataclass_fields__"):
         names = [field.name for field in fields(value) if field.name != "thumbnail"]
         return {name: _plain(getattr(value, name)) for name in names}
-    if hasattr(value, "__dataclass_fields__"):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     return value

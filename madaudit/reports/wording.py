@@ -49,3 +49,12 @@ def visible(text: str) -> str:
         c if c.isprintable() or unicodedata.category(c) == "Zs" else f"\\u{ord(c):04x}"
         for c in text
     )
+
+
+#: What each tier rests on, for people.
+TIER_WORDS = {
+    "floor": "samples that carry a mark; counted, not estimated",
+    "detectable": "a lower bound that assumes nothing of generators",
+    "model_based": "scores that follow the calibration's",
+    "adjudicated": "what people saw in a random draw",
+}

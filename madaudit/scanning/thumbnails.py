@@ -55,7 +55,7 @@ def make_thumbnails(
     for sample in candidates.samples:
         watch.enter(sample.ordinal, 0)
         try:
-            picture = _thumbnail(source, sample, plan)
+            picture = thumbnail_of(source, sample, plan)
         except (ImageTimeout, ShardError):
             continue
         finally:
@@ -66,7 +66,12 @@ def make_thumbnails(
     return pa.table({"ordinal": ordinals, "jpeg": pictures}) if ordinals else None
 
 
-def _thumbnail(source: OpenShard, sample: Sample, plan: Plan) -> bytes | None:
+def thumbnail_of(source: OpenShard, sample: Sample, plan: Plan) -> bytes | None:
+    """One sample's picture as the plan wants it; None where it cannot be decoded.
+
+    Raises:
+        ShardError: the sample cannot be fetched.
+    """
     image = memoryview(source.fetch(sample))
     container = parse(image)
     if container is None:

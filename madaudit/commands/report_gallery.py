@@ -1,0 +1,216 @@
+"""Unmarked samples for the report to show: the most doubtful, and a random draw of the rest."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from madaudit.commands.store_rows import MarkRows, read_detail
+from madaudit.errors import MadauditError
+from madaudit.estimation.tally import NO_MARK
+from madaudit.limits import DEFAULT_MAX_PIXELS
+from madaudit.reports.audit_report import Hit
+from madaudit.scanning.store import Survey
+from madaudit.types import Label, Sample, Shard, can_hit
+
+SHOWN = 12
+_CAPTION = 160
+# −log10 p from which a check that calls nothing present makes a sample doubtful.
+_NOTABLE = 2.0
+# A cue is worth a p-value of about a thousandth when samples are ordered by doubt.
+_CUE = 3.0
+_FIELDS = ("ordinal", "key", "url", "caption", "width", "height", "offset", "size")
+
+
+class _Chosen(NamedTuple):
+    """A sample that may be shown; the smallest rank first."""
+
+    rank: float
+    hit: Hit
+    offset: int
+    size_bytes: int
+
+
+@dataclass
+class Draw:
+    """The best candidates so far.
+
+    Attributes:
+        doubtful, kept: in order of rank; `finish` gives both as hits.
+    """
+
+    doubtful: list[_Chosen] = field(default_factory=list)
+    kept: list[_Chosen] = field(default_factory=list)
+    _looks_at: Mapping[str, str] = field(default_factory=dict)
+
+    def columns(self, looks_at: Mapping[str, str]) -> list[str]:
+        """Columns that tell doubtful samples.
+
+        Args:
+            looks_at: detector to where it looks.
+        """
+        self._looks_at = looks_at
+        cues = [f"{name}_{part}" for name in self._cues() for part in ("state", "detail")]
+        return cues + [f"{name}_score" for name in self._scored()]
+
+    def offer(self, rows: MarkRows, shard: str) -> None:
+        """Take in the rows of a batch; marked and broken ones are passed over."""
+        is_plain = (rows.verdicts == NO_MARK) & ~rows.masks.broken
+        doubt = np.where(is_plain, self._doubt(rows), 0.0)
+        generator = np.random.default_rng(
+            [zlib.crc32(shard.encode("utf-8", "replace")), self._first_ordinal(rows)]
+        )
+        chance = generator.random(len(doubt))
+        _add(self.doubtful, -doubt, doubt > 0, lambda i: self._doubtful(rows, shard, i))
+        _add(
+            self.kept,
+            chance,
+            is_plain & (doubt == 0),
+            lambda i: _chosen(rows, shard, i, says=(_why_kept(rows, i),), kind="kept"),
+        )
+
+    def finish(self, survey: Survey, *, reads_inputs: bool) -> tuple[Hit, ...]:
+        """Both kinds as hits.
+
+        Args:
+            survey: of the store.
+            reads_inputs: make pictures from the inputs, where they are there and unchanged. The
+                store says where they are, so only for a store that one trusts.
+        """
+        chosen = [*self.doubtful, *self.kept]
+        if not reads_inputs or survey.manifest["plan"]["thumbnails"] == "none":
+            return tuple(item.hit for item in chosen)
+        return tuple(_with_pictures(chosen, survey))
+
+    def _cues(self) -> list[str]:
+        return [name for name in self._looks_at if name.startswith("cue_")]
+
+    def _scored(self) -> list[str]:
+        return [
+            name for name, place in self._looks_at.items() if place != "metadata" and can_hit(name)
+        ]
+
+    def _doubt(self, rows: MarkRows) -> npt.NDArray[np.float64]:
+        """How much speaks for a generator, 0 for nothing: cues, and scores short of a mark."""
+        doubt = np.zeros(rows.rows.num_rows)
+        for name in self._cues():
+            doubt += _CUE * (np.asarray(rows.rows.column(f"{name}_state")) == "present")
+        for name in self._scored():
+            scores = np.nan_to_num(
+                rows.rows.column(f"{name}_score").to_numpy(zero_copy_only=False), nan=0.0
+            )
+            doubt = np.maximum(doubt, np.where(scores >= _NOTABLE, scores, 0.0))
+        return doubt
+
+    def _doubtful(self, rows: MarkRows, shard: str, index: int) -> _Chosen:
+        says = []
+        for name in self._cues():
+            if rows.rows.column(f"{name}_state")[index].as_py() == "present":
+                detail = read_detail(rows.rows.column(f"{name}_detail")[index].as_py())
+                says.append(str(detail.get("says") or f"{name} found a cue"))
+        for name in self._scored():
+            score = rows.rows.column(f"{name}_score")[index].as_py()
+            if score is not None and score >= _NOTABLE:
+                says.append(f"{name} scores {score:.3g}, not enough to call it marked")
+        return _chosen(rows, shard, index, says=tuple(says), kind="doubtful")
+
+    @staticmethod
+    def _first_ordinal(rows: MarkRows) -> int:
+        return int(rows.rows.column("ordinal")[0].as_py()) if rows.rows.num_rows else 0
+
+
+def hit_of(
+    rows: MarkRows,
+    shard: str,
+    index: int,
+    *,
+    says: tuple[str, ...],
+    label: Label | str,
+    kind: str,
+    thumbnail: bytes | None = None,
+) -> Hit:
+    """One row as the report shows it."""
+    row = {name: rows.rows.column(name)[index].as_py() for name in _FIELDS}
+    width, height = row["width"], row["height"]
+    return Hit(
+        shard=shard,
+        ordinal=row["ordinal"],
+        key=row["key"],
+        says=says,
+        label=label,
+        caption=cut(row["caption"]),
+        url=cut(row["url"]),
+        size=f"{width} × {height}" if width and height else "",
+        thumbnail=thumbnail,
+        kind=kind,
+    )
+
+
+def cut(text: str | None) -> str | None:
+    """A text short enough to show; None for an empty one."""
+    if text is None or len(text) <= _CAPTION:
+        return text or None
+    return text[: _CAPTION - 1] + "…"
+
+
+def _why_kept(rows: MarkRows, index: int) -> str:
+    if rows.masks.observable[index]:
+        return "no mark found, where one would have been seen"
+    return "no mark found, where none or not every one could have been seen"
+
+
+def _chosen(rows: MarkRows, shard: str, index: int, **about: Any) -> _Chosen:
+    hit = hit_of(rows, shard, index, label="", **about)
+    offset, size = (rows.rows.column(name)[index].as_py() for name in ("offset", "size"))
+    return _Chosen(0.0, hit, offset, size)
+
+
+def _add(
+    best: list[_Chosen],
+    ranks: npt.NDArray[np.float64],
+    is_wanted: npt.NDArray[np.bool_],
+    make: Any,
+) -> None:
+    """Keep the SHOWN smallest ranks; only rows that get in are made."""
+    limit = best[-1].rank if len(best) == SHOWN else np.inf
+    places = np.flatnonzero(is_wanted & (ranks < limit))
+    places = places[np.argsort(ranks[places], kind="stable")][:SHOWN]
+    best += [make(int(index))._replace(rank=float(ranks[index])) for index in places]
+    best.sort(key=lambda item: item.rank)
+    del best[SHOWN:]
+
+
+def _with_pictures(chosen: Iterable[_Chosen], survey: Survey) -> list[Hit]:
+    from madaudit.scanning.plan import Plan
+    from madaudit.scanning.thumbnails import thumbnail_of
+    from madaudit.shards import load_reader
+    from madaudit.shards.locate import revisit
+
+    markers = {marker["shard"]: marker["input"] for marker in survey.markers}
+    plan = Plan(
+        tuple(survey.detectors),
+        max_pixels=DEFAULT_MAX_PIXELS,
+        thumbnails=survey.manifest["plan"]["thumbnails"],
+    )
+    hits = []
+    for item in chosen:
+        seen = markers[item.hit.shard]
+        shard = Shard(
+            item.hit.shard, seen["uri"], seen["reader"], seen["size_bytes"], seen["version"],
+            tuple(seen.get("paths", ())),
+        )  # fmt: skip
+        picture = None
+        try:
+            if revisit(shard) == shard:
+                with load_reader(shard.reader).open(shard) as source:
+                    sample = Sample(item.hit.ordinal, item.hit.key, item.offset, item.size_bytes)
+                    picture = thumbnail_of(source, sample, plan)
+        except (MadauditError, OSError, ValueError):
+            picture = None
+        hits.append(replace(item.hit, thumbnail=picture))
+    return hits

@@ -1,0 +1,183 @@
+"""The report's score distributions and its trend, from sketches and counts; no row is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from madaudit.errors import StoreError
+from madaudit.estimation import MarkTally
+from madaudit.reports.pictures import GroupScores, Multiples, ScorePicture, TrendPoint
+from madaudit.scanning.sketches import GRADED_EDGES, P_VALUE_EDGES, read_sketch
+from madaudit.scanning.store import Store, Survey, sketch_path
+from madaudit.types import Interval, can_hit
+
+Floats = npt.NDArray[np.float64]
+
+# Bins that are drawn, shards beside one another, and points along the data set.
+_BINS = 64
+_GROUPS = 24
+_TREND_POINTS = 60
+
+
+class Histograms(NamedTuple):
+    """One detector's scores over a data set.
+
+    Attributes:
+        edges: (bins + 1,) of what is drawn; the outer bins hold what lies beyond.
+        unit: of a score.
+        total: (bins,).
+        shards: names to (bins,).
+        missing: rows without a score.
+    """
+
+    edges: Floats
+    unit: str
+    total: Floats
+    shards: dict[str, Floats]
+    missing: float
+
+
+def histograms(store: Store, survey: Survey) -> dict[str, Histograms]:
+    """Scores by detector, for those that score.
+
+    Raises:
+        StoreError: a finished shard's sketch is missing or damaged.
+    """
+    scored = [
+        name for name, place in survey.looks_at.items() if place != "metadata" or can_hit(name)
+    ]
+    # Marks in metadata have no scores: without another detector no sketch is read.
+    if all(survey.looks_at[name] == "metadata" for name in scored):
+        return {}
+    found: dict[str, dict[str, Floats]] = {}
+    missing: dict[str, float] = {}
+    for marker in survey.markers:
+        path = sketch_path(marker["shard"])
+        data = store.read_file(path)
+        if data is None:
+            raise StoreError(
+                f"cannot read {path} of store {store.url}: it is missing; delete the shard's "
+                f"marker and scan again"
+            )
+        arrays = read_sketch(data, f"{path} of store {store.url}")
+        for name in scored:
+            counts = arrays.get(f"{name}_scores")
+            if counts is not None and _edges(counts) is not None:
+                missing[name] = missing.get(name, 0.0) + float(counts[-1])
+                if counts[:-1].any():
+                    found.setdefault(name, {})[marker["shard"]] = counts[:-1].astype(float)
+    return {name: _coarse(shards, missing[name]) for name, shards in found.items()}
+
+
+def score_pictures(known: Mapping[str, Histograms]) -> tuple[ScorePicture, ...]:
+    """Every detector's scores, graded ones first."""
+    ordered = sorted(known.items(), key=lambda item: (item[1].unit != "logit", item[0]))
+    return tuple(
+        ScorePicture(
+            name,
+            _axis(shown.unit),
+            tuple(shown.edges.tolist()),
+            tuple(shown.total.tolist()),
+            missing=shown.missing,
+        )
+        for name, shown in ordered
+    )
+
+
+def multiples_of(known: Mapping[str, Histograms]) -> Multiples | None:
+    """The shards of the detector that scores most, those that differ most from all first."""
+    ordered = sorted(
+        known.items(), key=lambda item: (item[1].unit != "logit", -item[1].total.sum(), item[0])
+    )
+    if not ordered or len(ordered[0][1].shards) < 2:
+        return None
+    name, shown = ordered[0]
+    of_all = np.cumsum(shown.total) / shown.total.sum()
+
+    def apart(item: tuple[str, Floats]) -> float:
+        # Kolmogorov and Smirnov's distance, at the precision that the shard's size gives it.
+        counts = item[1]
+        distance = np.abs(np.cumsum(counts) / counts.sum() - of_all).max()
+        return -float(distance * np.sqrt(counts.sum()))
+
+    chosen = sorted(sorted(shown.shards.items()), key=apart)[:_GROUPS]
+    return Multiples(
+        name,
+        _axis(shown.unit),
+        tuple(shown.edges.tolist()),
+        tuple(shown.total.tolist()),
+        tuple(
+            GroupScores(shard, float(counts.sum()), tuple(counts.tolist()))
+            for shard, counts in chosen
+        ),
+        len(shown.shards),
+    )
+
+
+def trend_of(shards: Mapping[str, MarkTally]) -> tuple[TrendPoint, ...]:
+    """Marked share along the data set, consecutive shards taken together.
+
+    Args:
+        shards: name to counts, in the data set's order.
+    """
+    names = [name for name, tally in shards.items() if tally.weight > 0]
+    if len(names) < 2:
+        return ()
+    runs = np.array_split(np.arange(len(names)), min(len(names), _TREND_POINTS))
+    return tuple(_point([names[place] for place in run.tolist()], shards) for run in runs)
+
+
+def _point(names: Sequence[str], shards: Mapping[str, MarkTally]) -> TrendPoint:
+    from scipy.stats import norm
+
+    tally = sum((shards[name] for name in names), MarkTally())
+    share, z = min(tally.share(tally.synthetic), 1.0), float(norm.ppf(0.975))
+    n = tally.weight**2 / tally.weight_squared
+    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * float(np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)))
+    interval = Interval(max(0.0, centre - half), share, min(1.0, centre + half))
+    return TrendPoint(
+        names[0], names[-1], tally.weight, interval, min(tally.share(tally.hidden), 1.0)
+    )
+
+
+def _edges(counts: npt.NDArray[np.int64]) -> Floats | None:
+    for edges in (GRADED_EDGES, P_VALUE_EDGES):
+        if len(counts) == len(edges) + 2:
+            return edges
+    return None
+
+
+def _coarse(shards: dict[str, Floats], missing: float) -> Histograms:
+    """Bins joined to those that are drawn, empty ends left out."""
+    names = list(shards)
+    cells = np.array([shards[name] for name in names])
+    is_graded = cells.shape[1] == len(GRADED_EDGES) + 1
+    edges = GRADED_EDGES if is_graded else P_VALUE_EDGES
+    inner = cells[:, 1:-1].copy()
+    inner[:, 0] += cells[:, 0]
+    inner[:, -1] += cells[:, -1]
+    used = np.flatnonzero(inner.sum(axis=0))
+    first, last = int(used[0]), int(used[-1]) + 1
+    width = max(1, -(-(last - first) // _BINS))
+    # Whole multiples of the width, so that edges are round numbers.
+    first -= first % width
+    last = min(first + -(-(last - first) // width) * width, len(edges) - 1)
+    starts = np.arange(first, last, width)
+    joined = np.add.reduceat(inner, starts, axis=1)
+    # reduceat takes the last bin to the end of the array, which holds nothing beyond `last`.
+    return Histograms(
+        edges[np.append(starts, last)],
+        "logit" if is_graded else "−log10 p",
+        joined.sum(axis=0),
+        dict(zip(names, joined, strict=True)),
+        missing,
+    )
+
+
+def _axis(unit: str) -> str:
+    return "score (logit); higher is more synthetic" if unit == "logit" else "−log10 p"
