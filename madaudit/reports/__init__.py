@@ -11,8 +11,10 @@ from madaudit.reports.base import Renderer
 __all__ = ["RENDERERS", "AuditReport", "Renderer", "build_renderer"]
 
 RENDERERS: dict[str, str] = {
+    "card": "madaudit.reports.card:CardRenderer",
     "html": "madaudit.reports.html:HtmlRenderer",
     "json": "madaudit.reports.json:JsonRenderer",
+    "markdown": "madaudit.reports.markdown:MarkdownRenderer",
 }
 
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from madaudit.reports.charts.axes import Axis, number
 
-_NUMBERS = st.floats(-1e9, 1e9, allow_subnormal=False)
+_NUMBERS = st.floats(-1e6, 1e6, allow_subnormal=False)
 
 
-@given(_NUMBERS, st.floats(1e-6, 1e9))
+@given(_NUMBERS, st.floats(1e-3, 1e9))
 def test_ticks_are_ascending_and_inside(low, span):
     axis = Axis(low, low + span, 0, 100, "")
     ticks = axis.ticks()
