@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from madaudit.commands.bank import bank as bank
     from madaudit.commands.calibrate import calibrate as calibrate
     from madaudit.commands.check import check as check
+    from madaudit.commands.completion import completion as completion
     from madaudit.commands.demo import demo as demo
     from madaudit.commands.detectability import detectability as detectability
     from madaudit.commands.detectors import list_detectors as list_detectors
@@ -36,6 +37,7 @@ _TWINS = {
     "calibrate": "madaudit.commands.calibrate",
     "bank": "madaudit.commands.bank",
     "check": "madaudit.commands.check",
+    "completion": "madaudit.commands.completion",
     "demo": "madaudit.commands.demo",
     "detectability": "madaudit.commands.detectability",
     "diff": "madaudit.commands.diff",

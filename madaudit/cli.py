@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
+import os
 
 import click
 
@@ -13,6 +15,7 @@ _VERBS = {
     "calibrate": "Calibrate graded detectors on samples whose label is known.",
     "bank": "Build or enlarge a bank of known images for the detector `neighbours`.",
     "check": "Check a store against a policy's rules.",
+    "completion": "Print what makes a shell complete madaudit's commands and flags.",
     "demo": "Make demonstration shards and run everything on them.",
     "detectability": "Measure what share of image watermarks survives resizing, JPEG and crops.",
     "detectors": "List the detectors: what each needs, and what it was verified on.",
@@ -45,6 +48,17 @@ class _LazyGroup(click.Group):
             raise TypeError(f"madaudit.commands.{cmd_name}.command is no click command")
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        # Words that are no flags and no verbs; flags in the verb's place are click's to refuse.
+        if name not in _VERBS and not name.startswith("-"):
+            near = difflib.get_close_matches(name, sorted(_VERBS), n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            ctx.fail(f"no command {name!r} (known: {', '.join(sorted(_VERBS))}){hint}")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(verb, _VERBS[verb]) for verb in sorted(_VERBS)])
@@ -55,7 +69,8 @@ class _LazyGroup(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, "-V", "--version", prog_name="madaudit")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Audit a training set for synthetic contamination.
 
     \b
@@ -65,5 +80,14 @@ def main() -> None:
       madaudit estimate store                what that says about the real fraction p
       madaudit report store                  one HTML file to read and to show
 
+    \b
+    For all commands:
+      --json                                 one JSON object on stdout, the rest on stderr
+      --config madaudit.toml                 flags' values from a file, a section a command
+      NO_COLOR=1                             no colours; there are none outside a terminal
+
     Exit codes: 0 done; 1 a bug; 2 a wrong request; 3 a policy broken; 4 incomplete.
     """
+    # no-color.org: whatever its value, unless empty.
+    if os.environ.get("NO_COLOR"):
+        context.color = False

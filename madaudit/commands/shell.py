@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from madaudit.errors import MadauditError
+from madaudit.registry import suggest
 
 EXIT_BUG, EXIT_REQUEST, EXIT_POLICY, EXIT_INCOMPLETE = 1, 2, 3, 4
 
@@ -94,8 +95,7 @@ def _read_config(
         plain = name.replace("-", "_")
         if plain not in known:
             raise click.UsageError(
-                f"{value}: {name!r} is no flag of this command "
-                f"(known: {', '.join(sorted(known.values()))})"
+                f"{value}: {name!r} is no flag of this command{suggest(plain, sorted(known))}"
             )
         defaults[known[plain].replace("-", "_")] = item
     context.default_map = {**(context.default_map or {}), **_by_parameter(context, defaults)}
