@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from madaudit.commands.loop_options import loop_option, pool_option
+from madaudit.commands.loop_request import Known, LoopRequest
 from madaudit.commands.shell import (
     EXIT_INCOMPLETE,
     EXIT_POLICY,
@@ -66,6 +67,7 @@ def check(
     store: str,
     *,
     policy: str,
+    calibration: str | None = None,
     loop: str = "fresh",
     pool: str = "replace",
     bias: float | None = None,
@@ -78,6 +80,7 @@ def check(
     Args:
         store: folder or URL of the store.
         policy: the policy's file.
+        calibration: folder of one, or "default"; None for marks alone.
         loop: as in `risk`; for the rules `max_harm` and `max_level`, like all that follow.
         pool: what becomes of old synthetic samples.
         bias: λ; None for not known.
@@ -89,24 +92,19 @@ def check(
         StoreError: no store, or none of its shards is finished.
         OptionError: a policy that cannot be read, or one without rules.
     """
-    from madaudit.assessment import level_of
+    from madaudit.assessment import assess_risk, level_of
     from madaudit.commands.estimate import estimate
-    from madaudit.commands.risk import risk
     from madaudit.scanning.store import Store
 
     rules = _read(policy)
     survey = Store(store.rstrip("/")).survey()
-    values = _values(estimate(store), survey)
+    known = estimate(store, calibration=calibration, posteriors=False)
+    values = _values(known, survey)
     if any(rule in rules.rules for rule in _OF_THE_LOOP):
-        told = risk(
-            store,
-            loop=loop,
-            pool=pool,
-            bias=bias,
-            model_error=model_error,
-            dim=dim,
-            generations=generations,
-        ).risk
+        request = LoopRequest(loop, pool, bias, model_error, dim, generations)
+        told = assess_risk(
+            Known.of(known.tally.weight, known.p), request.spec(), bias=request.unknown_bias()
+        )
         harm = max(told.by_generation[-1].high, told.at_convergence.high)
         values |= {"harm": harm, "level": level_of(harm, rules.levels)}
     return Checked(
@@ -136,12 +134,12 @@ def _read(path: str) -> Policy:
 
 def _values(known: Estimate, survey: Survey) -> dict[str, float | str | None]:
     """What rules bound, each at its cautious end."""
-    p = known.to_dict()["p"]
+    p = known.p
     n_shards = len(survey.manifest["shards"])
     return {
         "floor": _floor_at_most(known, survey),
-        "prevalence": 1.0 - p["low"],
-        "effective_real": p["low"],
+        "prevalence": 1.0 - p.low,
+        "effective_real": p.low,
         "observable": known.tally.share(known.tally.observable),
         "missing": max(known.tally.share(known.tally.broken), _failed(survey)),
         "quarantined": len(survey.quarantine) / n_shards if n_shards else 0.0,
@@ -203,6 +201,7 @@ def _said(value: float | str | None) -> str:
     type=click.Path(exists=True, dir_okay=False),
     help="The policy's YAML file.",
 )
+@click.option("--calibration", metavar="DIR", help="Known samples' scores: a folder, or default.")
 @loop_option
 @pool_option
 @click.option("--bias", type=float, metavar="λ", help="Variance that samplers keep; not known.")

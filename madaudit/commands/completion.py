@@ -35,12 +35,10 @@ def completion(shell: str) -> Completion:
     """
     from click.shell_completion import BashComplete, get_completion_class
 
-    from madaudit.cli import main
-
     found = get_completion_class(shell) if shell in SHELLS else None
     if found is None:
         raise OptionError(f"no completion for {shell!r}; allowed: {', '.join(SHELLS)}")
-    words = found(main, {}, "madaudit", "_MADAUDIT_COMPLETE")
+    words = found(click.Command("madaudit"), {}, "madaudit", "_MADAUDIT_COMPLETE")
     if isinstance(words, BashComplete):
         # click's own `source` runs bash to learn its version; what reads this is the user's.
         return Completion(shell, words.source_template % words.source_vars())

@@ -31,6 +31,7 @@ _SHARES = {
     "marks could not be seen": "hidden",
     "broken": "broken",
 }
+_P = "effective real fraction p"
 
 
 @dataclass(frozen=True)
@@ -86,12 +87,20 @@ class _Side(NamedTuple):
     identities: Identities | None
 
 
-def diff(before: str, after: str, *, join: str = "auto", level: float = 0.95) -> Diff:
+def diff(
+    before: str,
+    after: str,
+    *,
+    calibration: str | None = None,
+    join: str = "auto",
+    level: float = 0.95,
+) -> Diff:
     """Compare two stores.
 
     Args:
         before: folder or URL of a store.
         after: of the other one.
+        calibration: folder of one, or "default", to compare p too; None for marks and scores.
         join: what identifies a sample in both: a column, "auto", or "none".
         level: of intervals; a change is called real where its adjusted p-value is below 1 − level.
 
@@ -119,6 +128,8 @@ def diff(before: str, after: str, *, join: str = "auto", level: float = 0.95) ->
         else None
     )
     found = _compare(sides, detectors["compared"], level)
+    if calibration is not None:
+        found.append(_compare_p(before, after, calibration, level))
     ordered = tuple(sorted(adjust(found), key=_surest)) if not is_same else _untested(found)
     changed = _is_changed(ordered, joined, level=level, is_same=is_same)
     return Diff(
@@ -225,6 +236,17 @@ def _compare(sides: list[_Side], detectors: list[str], level: float) -> list[Dif
     return found
 
 
+def _compare_p(before: str, after: str, calibration: str, level: float) -> Difference:
+    from madaudit.commands.estimate import estimate
+    from madaudit.estimation.comparison import compare_intervals
+
+    shares = (
+        estimate(store, calibration=calibration, level=level, posteriors=False).p
+        for store in (before, after)
+    )
+    return compare_intervals(_P, *shares)
+
+
 def _sums(side: _Side, part: str) -> ShardSums:
     import numpy as np
 
@@ -299,7 +321,7 @@ def _in_words(found: tuple[Difference, ...], *, changed: bool, is_same: bool, le
             f"Nothing differs by more than chance, at level {level:g} over "
             f"{sum(item.p_value is not None for item in found)} comparisons."
         )
-    first = max(real, key=lambda item: (item.name in _SHARES, abs(item.effect)))
+    first = max(real, key=lambda item: (item.name == _P, item.name in _SHARES, abs(item.effect)))
     return (
         f"{len(real)} of {sum(item.p_value is not None for item in found)} comparisons differ by "
         f"more than chance at level {level:g}; {_one(first)}."
@@ -337,6 +359,10 @@ def _assumptions(*, is_same: bool) -> tuple[str, ...]:
         (
             "p-values are adjusted for all comparisons (Holm); effects are Cohen's h for shares "
             "and Cliff's delta for scores: .2 is small, .5 middling, .8 large"
+        ),
+        (
+            "two estimates by one calibration err together, so the change of p, if asked for, is "
+            "known better than its interval says"
         ),
     )
 
@@ -385,6 +411,7 @@ def _print_join(joined: Join) -> None:
 @click.command("diff", no_args_is_help=True)
 @click.argument("before", metavar="A")
 @click.argument("after", metavar="B")
+@click.option("--calibration", metavar="DIR", help="Compare p too: a folder, or default.")
 @click.option(
     "--join",
     default="auto",
@@ -402,7 +429,12 @@ def _print_join(joined: Join) -> None:
 @common_options
 @guarded
 def command(
-    before: str, after: str, join: str, level: float, as_json: bool, quiet: bool, verbose: bool
+    before: str,
+    after: str,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+    **options: Any,
 ) -> int:
     """Compare two stores, and tell changes from chance.
 
@@ -410,7 +442,7 @@ def command(
       madaudit diff store-june store-july
       madaudit diff store-june store-july --join url --json
     """
-    result = diff(before, after, join=join, level=level)
+    result = diff(before, after, **options)
     if as_json:
         print_json(result.to_dict())
     elif not quiet:

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+import numpy as np
 
-from madaudit.commands.estimate import conclude, require_finished
+from madaudit.commands.estimate import Estimate, conclude, estimate, require_finished
 from madaudit.commands.loop_options import loop_option, pool_option
+from madaudit.commands.loop_request import Known, LoopRequest
 from madaudit.commands.observability import blindness_in_words
-from madaudit.commands.report_risk import Consequences, Known, LoopRequest, consequences
+from madaudit.commands.posteriors import posteriors_folder
+from madaudit.commands.report_gallery import Posteriors
+from madaudit.commands.report_risk import Consequences, Ruler, consequences
 from madaudit.commands.report_rows import Gathered, gather
-from madaudit.commands.report_scores import histograms, multiples_of, score_pictures, trend_of
+from madaudit.commands.report_scores import (
+    cell_edges,
+    combined_picture,
+    histograms,
+    multiples_of,
+    multiples_of_strata,
+    name_of,
+    score_pictures,
+    trend_of,
+)
 from madaudit.commands.report_words import (
+    TABLE_ROWS,
     answer,
     faults,
     funnel,
@@ -29,9 +44,13 @@ from madaudit.commands.watermark_checks import watermark_counts
 from madaudit.errors import OptionError
 from madaudit.estimation import MarkTally
 from madaudit.reports import RENDERERS, build_renderer
-from madaudit.reports.audit_report import AuditReport
+from madaudit.reports.audit_report import AuditReport, StratumRow
+from madaudit.reports.pictures import ScorePicture
 from madaudit.scanning.store import Store, Survey
 from madaudit.types import Interval
+
+if TYPE_CHECKING:
+    from madaudit.assessment import Strata
 
 PICTURES = ("stored", "inputs")
 
@@ -51,6 +70,8 @@ def report(
     store: str,
     *,
     format: Sequence[str] = ("html", "json"),
+    calibration: str | None = None,
+    by: Sequence[str] = (),
     loop: str = "fresh",
     pool: str = "replace",
     bias: float | None = None,
@@ -65,6 +86,9 @@ def report(
     Args:
         store: folder or URL of the store.
         format: names of renderers.
+        calibration: folder of one, or "default"; None for marks alone. Posteriors are written
+            into the store, as `estimate` does.
+        by: columns of strata; "domain" is the host of the URL.
         loop: as in `risk`, like all that follow.
         pool: what becomes of old synthetic samples.
         bias: λ; None for not known.
@@ -84,7 +108,9 @@ def report(
     renderers = [build_renderer(name) for name in format]
     opened = Store(store.rstrip("/"))
     request = LoopRequest(loop, pool, bias, model_error, dim, generations, tolerance)
-    content = assemble(opened, request, reads_inputs=pictures == "inputs")
+    content = assemble(
+        opened, request, calibration=calibration, by=by, reads_inputs=pictures == "inputs"
+    )
     paths = {}
     for renderer in renderers:
         with opened.create(f"report/{renderer.file_name}") as file:
@@ -94,48 +120,64 @@ def report(
 
 
 def assemble(
-    store: Store, request: LoopRequest | None = None, *, reads_inputs: bool = False
+    store: Store,
+    request: LoopRequest | None = None,
+    *,
+    calibration: str | None = None,
+    by: Sequence[str] = (),
+    reads_inputs: bool = False,
 ) -> AuditReport:
     """Everything the report shows.
 
     Args:
         store: to read.
         request: the loop that is assumed.
+        calibration: folder of one, or "default"; None for marks alone.
+        by: columns of strata.
         reads_inputs: as `report`'s pictures "inputs".
     """
+    request = request or LoopRequest()
     survey = store.survey()
     require_finished(store, survey)
-    gathered = gather(store, survey)
+    known = estimate(store.url, calibration=calibration, by=by) if calibration or by else None
+    ruled = known is not None and known.calibration is not None
+    gathered = gather(store, survey, _posteriors(store, known) if known and ruled else None)
     total = sum(gathered.shards.values(), MarkTally())
-    known = conclude(survey, total, {})
-    content = known.to_dict()
-    p, tier = Interval(**content["p"]), content["tier"]
-    floor = known.floor.all_marks
-    told = _consequences(p, total, request or LoopRequest())
-    base = _counted(store, survey, gathered, total)
+    known = known or conclude(survey, total, {})
+    told = _consequences(known, total, request)
     scores = histograms(store, survey)
+    floor, content = known.floor.all_marks, known.to_dict()
     return replace(
-        base,
+        _counted(survey, gathered, total),
         answer=blindness_in_words(survey, total)
-        or answer(floor, p, tier, is_sampled=survey.is_sampled),
-        in_words=in_words(total, tier),
-        p=p,
+        or answer(floor, known.p, known.tier, is_sampled=survey.is_sampled),
+        in_words=in_words(total, known.tier),
+        p=known.p,
         floor=floor,
         validated_floor=known.floor.validated,
-        tier=tier,
+        tier=known.tier,
         hits=(*gathered.hits, *gathered.draw.finish(survey, reads_inputs=reads_inputs)),
         method=method(
-            survey.manifest, known.assumptions, known.flags, _command(request or LoopRequest())
+            survey.manifest, known.assumptions, known.flags, _command(request, calibration, by)
         ),
         watermarks=watermark_counts(store, survey, level=floor.level),
-        scores=score_pictures(scores),
-        multiples=multiples_of(scores),
+        scores=(*_combined(known, told), *score_pictures(scores)),
+        multiples=multiples_of_strata(known, ", ".join(by)) or multiples_of(scores),
         tiers=_tiers(content["tiers"]),
+        strata=_strata(known),
+        n_strata=len(known.strata),
+        strata_by=", ".join(by),
         **told._asdict(),
     )
 
 
-def _counted(store: Store, survey: Survey, gathered: Gathered, total: MarkTally) -> AuditReport:
+def _posteriors(store: Store, known: Estimate) -> Posteriors | None:
+    if known.calibration is None:
+        return None
+    return Posteriors(store, posteriors_folder(known.calibration.fingerprint))
+
+
+def _counted(survey: Survey, gathered: Gathered, total: MarkTally) -> AuditReport:
     """The part of the report that is counted and assumes nothing."""
     domains = {name: tally for name, tally in gathered.domains.items() if name}
     manifest = survey.manifest
@@ -166,25 +208,89 @@ def _counted(store: Store, survey: Survey, gathered: Gathered, total: MarkTally)
     )
 
 
-def _consequences(p: Interval, total: MarkTally, request: LoopRequest) -> Consequences:
-    point = None if p.point is None else 1.0 - p.point
-    prevalence = Interval(1.0 - p.high, point, 1.0 - p.low, p.level)
+def _consequences(known: Estimate, total: MarkTally, request: LoopRequest) -> Consequences:
     return consequences(
-        Known(total.weight, prevalence), request, marked=total.share(total.synthetic)
+        Known.of(total.weight, known.p),
+        request,
+        marked=total.share(total.synthetic),
+        strata=_loops(known),
+        ruler=_ruler(known),
+    )
+
+
+def _loops(known: Estimate) -> Strata | None:
+    """Strata as loops of their own."""
+    from madaudit.assessment import Strata
+
+    if not known.strata:
+        return None
+    shares = [one.prevalence or one.floor.all_marks for one in known.strata]
+    return Strata(
+        [name_of(one.by) for one in known.strata],
+        np.array([one.tally.weight for one in known.strata]),
+        np.array([share.low for share in shares]),
+        np.array([share.high for share in shares]),
+    )
+
+
+def _ruler(known: Estimate) -> Ruler | None:
+    calibration = known.calibration
+    if calibration is None:
+        return None
+    real, synthetic = (
+        np.asarray(counts.counts, dtype=float)
+        for counts in (calibration.real_counts, calibration.synthetic_counts)
+    )
+    if not real.sum() or not synthetic.sum():
+        return None
+    model = known.tiers.model_based if known.tiers else None
+    return Ruler(cell_edges(), real, synthetic, model.least_detected if model else 1.0)
+
+
+def _combined(known: Estimate, told: Consequences) -> tuple[ScorePicture, ...]:
+    ruler = _ruler(known)
+    if ruler is None:
+        return ()
+    cut = told.cut.cut if told.cut else None
+    shown = combined_picture(known, ruler.real, ruler.synthetic, cut)
+    return (shown,) if shown else ()
+
+
+def _strata(known: Estimate) -> tuple[StratumRow, ...]:
+    return tuple(
+        StratumRow(
+            name_of(one.by),
+            one.tally.weight,
+            one.tally.share(one.tally.synthetic),
+            one.prevalence or one.floor.all_marks,
+        )
+        for one in known.strata[:TABLE_ROWS]
     )
 
 
 def _tiers(tiers: dict[str, Any]) -> tuple[tuple[str, Interval | None], ...]:
     names = ("low", "point", "high", "level")
+    # The closed interval never leads; its set for unseen generators does.
+    shown = {
+        "floor": tiers["floor"],
+        "detectable": tiers["detectable"],
+        "closed": tiers["model_based"],
+        "model_based": (tiers["model_based"] or {}).get("sensitivity"),
+        "adjudicated": tiers["adjudicated"],
+    }
     return tuple(
         (name, Interval(*(tier[end] for end in names)) if tier else None)
-        for name, tier in tiers.items()
+        for name, tier in shown.items()
     )
 
 
-def _command(request: LoopRequest) -> str:
+def _command(request: LoopRequest, calibration: str | None, by: Sequence[str]) -> str:
     """The command that repeats the report; flags at their defaults are left out."""
     words = ["madaudit report STORE"]
+    if calibration is not None:
+        words.append(f"--calibration {shlex.quote(calibration)}")
+    if by:
+        words.append(f"--by {shlex.quote(','.join(by))}")
     for name, value in request._asdict().items():
         if value != LoopRequest._field_defaults[name]:
             words.append(f"--{name.replace('_', '-')} {value}")
@@ -201,6 +307,8 @@ def _command(request: LoopRequest) -> str:
     metavar="A,B",
     help=f"Any of {', '.join(RENDERERS)}.",
 )
+@click.option("--calibration", metavar="DIR", help="Known samples' scores: a folder, or default.")
+@click.option("--by", metavar="COL,…", help="Strata: columns of the store, domain or year.")
 @loop_option
 @pool_option
 @click.option("--bias", type=float, metavar="λ", help="Variance that samplers keep; not known.")
@@ -219,7 +327,13 @@ def _command(request: LoopRequest) -> str:
 @common_options
 @guarded
 def command(
-    store: str, formats: str, as_json: bool, quiet: bool, verbose: bool, **options: Any
+    store: str,
+    formats: str,
+    by: str | None,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+    **options: Any,
 ) -> int:
     """Write the audit report: one offline HTML file and its JSON twin.
 
@@ -228,7 +342,8 @@ def command(
       madaudit report store --format html,json,markdown,card --loop augmentation --bias 0.9
     """
     names = [name.strip() for name in formats.split(",") if name.strip()]
-    result = report(store, format=names, **options)
+    columns = [name.strip() for name in by.split(",") if name.strip()] if by else []
+    result = report(store, format=names, by=columns, **options)
     if as_json:
         print_json(result.to_dict())
     elif not quiet:

@@ -9,13 +9,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow.parquet as pq
 
 from madaudit.commands.store_rows import MarkRows, read_detail
-from madaudit.errors import MadauditError
+from madaudit.errors import MadauditError, StoreError
 from madaudit.estimation.tally import NO_MARK
 from madaudit.limits import DEFAULT_MAX_PIXELS
 from madaudit.reports.audit_report import Hit
-from madaudit.scanning.store import Survey
+from madaudit.scanning.store import Store, Survey
+from madaudit.shards import files
 from madaudit.types import Label, Sample, Shard, can_hit
 
 SHOWN = 12
@@ -36,16 +38,56 @@ class _Chosen(NamedTuple):
     size_bytes: int
 
 
+@dataclass(frozen=True)
+class Posteriors:
+    """Posteriors of a store, which an estimate with a calibration has written.
+
+    Attributes:
+        store: to read.
+        folder: of the calibration.
+    """
+
+    store: Store
+    folder: str
+
+    def of(self, rows: MarkRows, shard: str) -> npt.NDArray[np.float64]:
+        """Probability of being synthetic of each row (n,), NaN where there is none."""
+        ordinals = rows.rows.column("ordinal").to_numpy()
+        found = np.full(len(ordinals), np.nan)
+        theirs, values = self._read(shard)
+        if len(theirs):
+            places = np.minimum(np.searchsorted(theirs, ordinals), len(theirs) - 1)
+            is_here = theirs[places] == ordinals
+            found[is_here] = values[places[is_here]]
+        return found
+
+    def _read(self, shard: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+        path = f"{self.folder}/{shard}.parquet"
+        try:
+            with files.open_binary(files.join(self.store.url, path)) as file:
+                table = pq.read_table(file, columns=["ordinal", "p_synthetic"])
+            ordinals = table.column("ordinal").to_numpy().astype(np.int64, casting="safe")
+            values = table.column("p_synthetic").to_numpy().astype(np.float64)
+        except Exception as error:  # a damaged footer raises almost anything
+            raise StoreError(
+                f"cannot read {path} of store {self.store.url}: {error}; delete the folder and "
+                f"run madaudit estimate again"
+            ) from error
+        return ordinals, values
+
+
 @dataclass
 class Draw:
     """The best candidates so far.
 
     Attributes:
         doubtful, kept: in order of rank; `finish` gives both as hits.
+        posteriors: of an estimate with a calibration; doubt is then theirs alone.
     """
 
     doubtful: list[_Chosen] = field(default_factory=list)
     kept: list[_Chosen] = field(default_factory=list)
+    posteriors: Posteriors | None = None
     _looks_at: Mapping[str, str] = field(default_factory=dict)
 
     def columns(self, looks_at: Mapping[str, str]) -> list[str]:
@@ -61,17 +103,26 @@ class Draw:
     def offer(self, rows: MarkRows, shard: str) -> None:
         """Take in the rows of a batch; marked and broken ones are passed over."""
         is_plain = (rows.verdicts == NO_MARK) & ~rows.masks.broken
-        doubt = np.where(is_plain, self._doubt(rows), 0.0)
+        known = None if self.posteriors is None else self.posteriors.of(rows, shard)
+        doubt = np.where(is_plain, self._doubt(rows) if known is None else _open(known), 0.0)
         generator = np.random.default_rng(
             [zlib.crc32(shard.encode("utf-8", "replace")), self._first_ordinal(rows)]
         )
         chance = generator.random(len(doubt))
-        _add(self.doubtful, -doubt, doubt > 0, lambda i: self._doubtful(rows, shard, i))
+        # Posteriors come in steps; within one, which sample is shown is drawn.
+        _add(
+            self.doubtful,
+            -doubt + 1e-3 * chance,
+            doubt > 0,
+            lambda i: self._doubtful(rows, shard, i, known),
+        )
         _add(
             self.kept,
             chance,
             is_plain & (doubt == 0),
-            lambda i: _chosen(rows, shard, i, says=(_why_kept(rows, i),), kind="kept"),
+            lambda i: _chosen(
+                rows, shard, i, says=(_why_kept(rows, i),), kind="kept", p_synthetic=_at(known, i)
+            ),
         )
 
     def finish(self, survey: Survey, *, reads_inputs: bool) -> tuple[Hit, ...]:
@@ -107,7 +158,9 @@ class Draw:
             doubt = np.maximum(doubt, np.where(scores >= _NOTABLE, scores, 0.0))
         return doubt
 
-    def _doubtful(self, rows: MarkRows, shard: str, index: int) -> _Chosen:
+    def _doubtful(
+        self, rows: MarkRows, shard: str, index: int, known: npt.NDArray[np.float64] | None
+    ) -> _Chosen:
         says = []
         for name in self._cues():
             if rows.rows.column(f"{name}_state")[index].as_py() == "present":
@@ -117,7 +170,9 @@ class Draw:
             score = rows.rows.column(f"{name}_score")[index].as_py()
             if score is not None and score >= _NOTABLE:
                 says.append(f"{name} scores {score:.3g}, not enough to call it marked")
-        return _chosen(rows, shard, index, says=tuple(says), kind="doubtful")
+        return _chosen(
+            rows, shard, index, says=tuple(says), kind="doubtful", p_synthetic=_at(known, index)
+        )
 
     @staticmethod
     def _first_ordinal(rows: MarkRows) -> int:
@@ -133,6 +188,7 @@ def hit_of(
     label: Label | str,
     kind: str,
     thumbnail: bytes | None = None,
+    p_synthetic: float | None = None,
 ) -> Hit:
     """One row as the report shows it."""
     row = {name: rows.rows.column(name)[index].as_py() for name in _FIELDS}
@@ -148,6 +204,7 @@ def hit_of(
         size=f"{width} × {height}" if width and height else "",
         thumbnail=thumbnail,
         kind=kind,
+        p_synthetic=p_synthetic,
     )
 
 
@@ -168,6 +225,16 @@ def _chosen(rows: MarkRows, shard: str, index: int, **about: Any) -> _Chosen:
     hit = hit_of(rows, shard, index, label="", **about)
     offset, size = (rows.rows.column(name)[index].as_py() for name in ("offset", "size"))
     return _Chosen(0.0, hit, offset, size)
+
+
+def _open(known: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """How little a posterior decides, from 1 at one half to 0 outside .05 to .95."""
+    openness = 1.0 - np.abs(2.0 * known - 1.0)
+    return np.where(openness > 0.1, openness, 0.0)
+
+
+def _at(known: npt.NDArray[np.float64] | None, index: int) -> float | None:
+    return None if known is None or np.isnan(known[index]) else float(known[index])
 
 
 def _add(

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from madaudit.commands.loop_request import Known, LoopRequest
 from madaudit.reports.audit_report import CutAdvice, RiskSummary, TailRow
 from madaudit.reports.pictures import CutPicture, CutRow, LoopPicture, PhasePicture
 from madaudit.reports.wording import count, percent
 from madaudit.types import Interval
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from madaudit.assessment import PhaseDiagram, Risk, Strata, Threshold, Trajectory
 
 _TAIL_ROWS = 50
 # Cuts that are drawn and listed; more cannot be told apart.
 _CUTS_SHOWN = 65
 # What a level looks like to people; the limits themselves stand in the rule.
+# A score that no cut of the curve has: marked samples alone are dropped.
+_BEYOND = 1e6
 _LEVEL_WORDS = {
     "none": "no difference that could be measured",
     "low": "a difference that only large measurements show",
@@ -27,28 +32,19 @@ _LEVEL_WORDS = {
 }
 
 
-class LoopRequest(NamedTuple):
-    """The loop that the report assumes; as the flags of `risk`.
+class Ruler(NamedTuple):
+    """What known samples without a mark score, over the cells of a sketch.
 
     Attributes:
-        loop, pool, bias, model_error, dim, generations: of the loop; `bias` None for not known.
-        tolerance: harm that is accepted.
+        edges: (cells + 1,).
+        real, synthetic: counts (cells,).
+        least_detected: ρ.
     """
 
-    loop: str = "fresh"
-    pool: str = "replace"
-    bias: float | None = None
-    model_error: float = 0.0
-    dim: int = 1
-    generations: int = 10
-    tolerance: float = 0.01
-
-
-class Known(NamedTuple):
-    """What the risk takes of an estimate."""
-
-    n: float
-    prevalence: Interval
+    edges: npt.NDArray[np.float64]
+    real: npt.NDArray[np.float64]
+    synthetic: npt.NDArray[np.float64]
+    least_detected: float
 
 
 class Consequences(NamedTuple):
@@ -67,7 +63,7 @@ def consequences(
     *,
     marked: float,
     strata: Strata | None = None,
-    threshold: Threshold | None = None,
+    ruler: Ruler | None = None,
 ) -> Consequences:
     """Risk, cut and their pictures.
 
@@ -76,28 +72,33 @@ def consequences(
         request: the loop.
         marked: share of samples with a mark, which can always be dropped.
         strata: loops of their own, for the tail.
-        threshold: of an estimate with a calibration.
+        ruler: what known samples score, for a cut; None without a calibration.
 
     Raises:
         OptionError: a loop that cannot be.
     """
-    from madaudit.assessment import assess_risk, phase_of, trajectory_of
-    from madaudit.simulation import LoopSpec
+    from madaudit.assessment import CutOptions, assess_risk, best_cut, phase_of, trajectory_of
 
     if known.n < 2:
         return Consequences(None, None, None, None, None)
-    spec = LoopSpec(
-        request.loop,  # type: ignore[arg-type]  # LoopSpec refuses other names itself
-        pool=request.pool,  # type: ignore[arg-type]
-        bias=1.0 if request.bias is None else request.bias,
-        model_error=request.model_error,
-        dim=request.dim,
-        generations=request.generations,
-    )
-    bias = Interval(0.5, None, 1.0, 1.0) if request.bias is None else None
+    spec, bias = request.spec(), request.unknown_bias()
     risk = assess_risk(known, spec, bias=bias, tolerance=request.tolerance, strata=strata)
     bands = trajectory_of(known, spec, bias=bias, tolerance=request.tolerance)
     phase = phase_of(known, spec, bias=bias, tolerance=request.tolerance)
+    threshold = (
+        None
+        if ruler is None
+        else best_cut(
+            ruler.real,
+            ruler.synthetic,
+            known,
+            spec,
+            tolerance=request.tolerance,
+            options=CutOptions(
+                edges=ruler.edges, bias=bias, marked=marked, least_detected=ruler.least_detected
+            ),
+        )
+    )
     return Consequences(
         _summary(risk, known),
         _advice(threshold, marked),
@@ -187,7 +188,11 @@ def _advice(threshold: Threshold | None, marked: float) -> CutAdvice:
     lost, kept = (_end(each) for each in (threshold.real_lost, threshold.synthetic_kept))
     says = {
         "do not filter": "Harm stays within the tolerance without dropping anything.",
-        "cut": f"The cut loses {lost} of real samples and keeps {kept} of synthetic ones.",
+        "cut": (
+            f"Dropping the marked samples alone is enough; it keeps {kept} of synthetic ones."
+            if threshold.cut is not None and threshold.cut > _BEYOND
+            else f"The cut loses {lost} of real samples and keeps {kept} of synthetic ones."
+        ),
         "no cut suffices": (
             f"Even the least harmful cut leaves too much harm; it would lose {lost} of real "
             f"samples."
@@ -206,7 +211,8 @@ def _advice(threshold: Threshold | None, marked: float) -> CutAdvice:
 
 
 def _end(share: Interval) -> str:
-    return f"{percent(_rounded(share.low))} to {percent(_rounded(share.high))}"
+    low, high = (percent(_rounded(end)) for end in (share.low, share.high))
+    return low if low == high else f"{low} to {high}"
 
 
 def _loop(bands: Trajectory, request: LoopRequest, bias: Interval) -> LoopPicture:
@@ -241,18 +247,13 @@ def _cuts(threshold: Threshold) -> CutPicture | None:
             point.n_effective_ratio if math.isfinite(point.n_effective_ratio) else None,
         )
         for place, point in enumerate(curve)
+        if not _BEYOND < point.cut < math.inf or point.cut == threshold.cut
         if place % step == 0 or point.cut == threshold.cut or place == len(curve) - 1
     )
-    if sum(row.cut is not None for row in rows) < 2:
+    if sum(row.is_by_score for row in rows) < 2:
         return None
     return CutPicture(rows, threshold.cut, threshold.n_effective_cut, threshold.tolerance)
 
 
 def _middle(share: Interval) -> float:
     return (share.low + share.high) / 2 if share.point is None else share.point
-
-
-def prevalence_of(p: Mapping[str, Any]) -> Interval:
-    """π's interval from p's."""
-    point = None if p["point"] is None else 1.0 - p["point"]
-    return Interval(1.0 - p["high"], point, 1.0 - p["low"], p["level"])

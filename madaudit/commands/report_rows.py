@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from madaudit.commands.report_gallery import Draw, hit_of
+from madaudit.commands.report_gallery import Draw, Posteriors, hit_of
 from madaudit.commands.store_rows import MarkRows, domain, mark_rows
 from madaudit.estimation import MarkTally
 from madaudit.estimation.tally import NO_MARK, REAL
@@ -43,13 +43,18 @@ class Gathered:
     draw: Draw = field(default_factory=Draw)
 
 
-def gather(store: Store, survey: Survey) -> Gathered:
+def gather(store: Store, survey: Survey, posteriors: Posteriors | None = None) -> Gathered:
     """Walk over all finished shards.
+
+    Args:
+        store: to read.
+        survey: of it.
+        posteriors: of an estimate; None where there is none.
 
     Raises:
         StoreError: rows are missing or damaged.
     """
-    gathered = Gathered()
+    gathered = Gathered(draw=Draw(posteriors=posteriors))
     for marker in survey.markers:
         _gather_shard(store, marker["shard"], survey, gathered)
     gathered.hits = gathered.hits[:HITS]

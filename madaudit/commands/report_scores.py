@@ -8,8 +8,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from madaudit.commands.estimate import Estimate
 from madaudit.errors import StoreError
 from madaudit.estimation import MarkTally
+from madaudit.estimation.sketch import bin_edges
 from madaudit.reports.pictures import GroupScores, Multiples, ScorePicture, TrendPoint
 from madaudit.scanning.sketches import GRADED_EDGES, P_VALUE_EDGES, read_sketch
 from madaudit.scanning.store import Store, Survey, sketch_path
@@ -20,6 +22,7 @@ Floats = npt.NDArray[np.float64]
 # Bins that are drawn, shards beside one another, and points along the data set.
 _BINS = 64
 _GROUPS = 24
+_STRATA_LOOKED_AT = 1000
 _TREND_POINTS = 60
 
 
@@ -88,7 +91,83 @@ def score_pictures(known: Mapping[str, Histograms]) -> tuple[ScorePicture, ...]:
     )
 
 
-def multiples_of(known: Mapping[str, Histograms]) -> Multiples | None:
+def combined_picture(
+    known: Estimate, real: Floats, synthetic: Floats, cut: float | None
+) -> ScorePicture | None:
+    """The combined score with the closed mixture that fits it best.
+
+    Args:
+        known: an estimate with a calibration.
+        real: what the calibration's real samples score, by cell of a sketch.
+        synthetic: what its synthetic ones do.
+        cut: recommended; None for none.
+    """
+    counts = known.sketch.weights.astype(float)
+    model = known.tiers.model_based if known.tiers else None
+    if not counts.any() or model is None or model.closed.point is None:
+        return None
+    # Marked samples lie in the last cell and are no part of the mixture.
+    marked = min(known.tally.synthetic, float(counts[-1]))
+    of_all = model.closed.point * float(counts.sum())
+    counts[-1] -= marked
+    total = float(counts.sum())
+    if total <= 0:
+        return None
+    share = min(max((of_all - marked) / total, 0.0), 1.0)
+    edges = cell_edges()
+    fitted_real = (1.0 - share) * total * real / max(float(real.sum()), 1.0)
+    fitted = share * total * synthetic / max(float(synthetic.sum()), 1.0)
+    cells = np.array([counts, fitted_real, fitted])
+    used = np.flatnonzero(cells.sum(axis=0) > total * 1e-6)
+    first, last = int(used[0]), int(used[-1]) + 1
+    width = max(1, -(-(last - first) // _BINS))
+    starts = np.arange(first, last, width)
+    joined = np.add.reduceat(cells[:, :last], starts, axis=1)
+    is_by_score = cut is not None and cut < edges[-1]
+    return ScorePicture(
+        "combined score of samples without a mark",
+        "ln f1/f0; higher is more synthetic",
+        tuple(edges[np.append(starts, last)].tolist()),
+        tuple(joined[0].tolist()),
+        tuple(joined[1].tolist()),
+        tuple(joined[2].tolist()),
+        missing=float(known.sketch.missing_weight),
+        cut=cut if is_by_score else None,
+    )
+
+
+def cell_edges() -> Floats:
+    """Edges of a sketch's cells (1027,), the outer cells as wide as a bin."""
+    inner = bin_edges()
+    width = inner[1] - inner[0]
+    return np.concatenate([[inner[0] - width], inner, [inner[-1] + width]])
+
+
+def multiples_of_strata(known: Estimate, by: str) -> Multiples | None:
+    """Combined scores of the largest strata, those that differ most from all first."""
+    shown = [(name_of(one.by), one.sketch.weights) for one in known.strata[:_STRATA_LOOKED_AT]]
+    shown = [(name, counts) for name, counts in shown if counts.any()]
+    total = known.sketch.weights
+    if len(shown) < 2:
+        return None
+    edges = cell_edges()
+    used = np.flatnonzero(total)
+    first, last = int(used[0]), int(used[-1]) + 1
+    starts = np.arange(first, last, max(1, -(-(last - first) // _BINS)))
+    drawn = {name: np.add.reduceat(counts[:last].astype(float), starts) for name, counts in shown}
+    whole = np.add.reduceat(total[:last].astype(float), starts)
+    found = Histograms(
+        edges[np.append(starts, last)], "logit", whole, drawn, float(known.sketch.missing)
+    )
+    return multiples_of({"combined score": found}, by=by)
+
+
+def name_of(by: Mapping[str, str]) -> str:
+    """A stratum's name, from its values by column."""
+    return ", ".join(value or f"(no {column})" for column, value in by.items())
+
+
+def multiples_of(known: Mapping[str, Histograms], *, by: str = "shard") -> Multiples | None:
     """The shards of the detector that scores most, those that differ most from all first."""
     ordered = sorted(
         known.items(), key=lambda item: (item[1].unit != "logit", -item[1].total.sum(), item[0])
@@ -115,6 +194,7 @@ def multiples_of(known: Mapping[str, Histograms]) -> Multiples | None:
             for shard, counts in chosen
         ),
         len(shown.shards),
+        by,
     )
 
 

@@ -18,7 +18,7 @@ from madaudit.types import Interval
 _ROWS = 10
 _LONGEST = 300
 # What Markdown and HTML read as more than itself.
-_ACTIVE = re.compile(r"([\\`*_{}\[\]<>#|~&@!:])")
+_ACTIVE = re.compile(r"([\\`*_{}\[\]<>#|~&@!]|:(?=[/\w])|(?<=www)\.)")
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,7 @@ class Multiples:
         counts: of all samples.
         groups: those that differ most from all, first.
         n_groups: how many there are.
+        by: what they are.
     """
 
     detector: str
@@ -69,6 +70,7 @@ class Multiples:
     counts: tuple[float, ...]
     groups: tuple[GroupScores, ...]
     n_groups: int
+    by: str = "shard"
 
 
 @dataclass(frozen=True)
@@ -117,13 +119,17 @@ class PhasePicture:
 
 @dataclass(frozen=True)
 class CutRow:
-    """One cut and what it does; `cut` None for dropping nothing."""
+    """One cut and what it does; `cut` None for dropping nothing, 1e9 for marked samples alone."""
 
     cut: float | None
     real_lost: float
     synthetic_kept: float
     harm: Interval
     n_effective_ratio: float | None
+
+    @property
+    def is_by_score(self) -> bool:
+        return self.cut is not None and self.cut < 1e6
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,7 @@ def visible(text: str) -> str:
 TIER_WORDS = {
     "floor": "samples that carry a mark; counted, not estimated",
     "detectable": "a lower bound that assumes nothing of generators",
-    "model_based": "scores that follow the calibration's",
+    "closed": "scores that follow the calibration's; fails for an unseen generator",
+    "model_based": "scores, with room for unseen generators",
     "adjudicated": "what people saw in a random draw",
 }

@@ -96,7 +96,7 @@ def test_the_policys_own_levels_decide(store, tmp_path, monkeypatch, harm, code)
     # The floor alone leaves harm open, so a bounded one is put in its place.
     at = Interval(0.0, None, harm)
     told = SimpleNamespace(by_generation=(at,), at_convergence=at)
-    monkeypatch.setattr("madaudit.commands.risk.risk", lambda *_, **__: SimpleNamespace(risk=told))
+    monkeypatch.setattr("madaudit.assessment.assess_risk", lambda *_, **__: told)
     path = policy(tmp_path, "max_level: none", "levels: {none: .1, low: 2, elevated: 3, high: 4}")
     assert invoke("check", store, "--policy", path).code == code
 

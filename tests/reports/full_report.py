@@ -44,7 +44,7 @@ def full_report(text: str = "text", **changes: Any) -> AuditReport:
     about: dict[str, Any] = {
         "p": Interval(0.6, 0.7, 0.75),
         "tier": "adjudicated",
-        "tiers": (("floor", Interval(0.25, 0.25, 1.0)), ("detectable", None)),
+        "tiers": (("floor", Interval(0.25, 0.25, 1.0)), ("closed", None)),
         "risk": risk(text),
         "cut": CutAdvice("cut", text, 1.5, *(Interval(0.01, 0.02, 0.03),) * 3),
         "scores": (scores(text), scores(text, unit="−log10 p")),

@@ -32,7 +32,7 @@ def draw_cuts(shown: CutPicture, name: str) -> Markup:
         shown: at least one cut with a score.
         name: an id, unique on the page.
     """
-    rows = [row for row in shown.rows if row.cut is not None]
+    rows = [row for row in shown.rows if row.is_by_score]
     cuts = [row.cut or 0.0 for row in rows]
     x = Axis(min(cuts), max(cuts), LEFT, RIGHT, "")
     below = Axis(min(cuts), max(cuts), LEFT, RIGHT, "cut: samples from this score on are dropped")
@@ -53,9 +53,9 @@ def draw_cuts(shown: CutPicture, name: str) -> Markup:
         frame(below, harm),
         _tolerance(harm.at(shown.tolerance)),
     ]  # fmt: skip
-    if shown.chosen is not None:
+    if shown.chosen is not None and shown.chosen <= max(cuts):
         parts.append(rule(x.at(shown.chosen), _TOP, _BOTTOM, "recommended", "rule-cut"))
-    if shown.n_effective is not None:
+    if shown.n_effective is not None and shown.n_effective <= max(cuts):
         parts.append(rule(x.at(shown.n_effective), _LOWER, _BOTTOM, "largest n_e", "rule-soft"))
     return picture(name, "What each cut costs", _says(shown), parts, size=(WIDTH, 466.0))
 
@@ -77,6 +77,8 @@ def _says(shown: CutPicture) -> str:
     chosen = next((row for row in shown.rows if row.cut == shown.chosen), None)
     if shown.chosen is None or chosen is None:
         return "No cut is recommended."
+    if not chosen.is_by_score:
+        return "Dropping the marked samples alone is recommended."
     return (
         f"The recommended cut at {number(shown.chosen)} loses {percent(chosen.real_lost)} of real "
         f"samples and keeps {percent(chosen.synthetic_kept)} of synthetic ones."
