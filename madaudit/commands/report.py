@@ -17,7 +17,7 @@ from madaudit.commands.observability import blindness_in_words
 from madaudit.commands.posteriors import posteriors_folder
 from madaudit.commands.report_gallery import Posteriors
 from madaudit.commands.report_risk import Consequences, Ruler, consequences
-from madaudit.commands.report_rows import Gathered, gather
+from madaudit.commands.report_rows import Gathered, broken_samples, gather, shown_samples
 from madaudit.commands.report_scores import (
     cell_edges,
     combined_picture,
@@ -156,7 +156,8 @@ def assemble(
         floor=floor,
         validated_floor=known.floor.validated,
         tier=known.tier,
-        hits=(*gathered.hits, *gathered.draw.finish(survey, reads_inputs=reads_inputs)),
+        hits=shown_samples(store, survey, gathered, reads_inputs=reads_inputs),
+        faults=faults(survey, broken_samples(store, gathered)),
         method=method(
             survey.manifest, known.assumptions, known.flags, _command(request, calibration, by)
         ),
@@ -179,7 +180,7 @@ def _posteriors(store: Store, known: Estimate) -> Posteriors | None:
 
 def _counted(survey: Survey, gathered: Gathered, total: MarkTally) -> AuditReport:
     """The part of the report that is counted and assumes nothing."""
-    domains = {name: tally for name, tally in gathered.domains.items() if name}
+    domains = gathered.domains.tallies()
     manifest = survey.manifest
     unknown = Interval(0.0, None, 1.0)
     return AuditReport(
@@ -200,8 +201,9 @@ def _counted(survey: Survey, gathered: Gathered, total: MarkTally) -> AuditRepor
         n_shards=len(gathered.shards),
         domains=groups(domains),
         n_domains=len(domains),
+        n_domain_rows=gathered.domains.n_rows,
         hits=(),
-        faults=faults(survey, gathered),
+        faults=(),
         thumbnails=manifest["plan"]["thumbnails"],
         method=method(manifest, (), (), ""),
         trend=trend_of(gathered.shards),

@@ -3,39 +3,34 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 
+from madaudit.commands.report_picks import Pick, Rows
 from madaudit.commands.store_rows import MarkRows, read_detail
 from madaudit.errors import MadauditError, StoreError
 from madaudit.estimation.tally import NO_MARK
-from madaudit.limits import DEFAULT_MAX_PIXELS
-from madaudit.reports.audit_report import Hit
 from madaudit.scanning.store import Store, Survey
 from madaudit.shards import files
-from madaudit.types import Label, Sample, Shard, can_hit
+from madaudit.types import Sample, Shard, can_hit
 
 SHOWN = 12
-_CAPTION = 160
 # −log10 p from which a check that calls nothing present makes a sample doubtful.
 _NOTABLE = 2.0
 # A cue is worth a p-value of about a thousandth when samples are ordered by doubt.
 _CUE = 3.0
-_FIELDS = ("ordinal", "key", "url", "caption", "width", "height", "offset", "size")
 
 
 class _Chosen(NamedTuple):
     """A sample that may be shown; the smallest rank first."""
 
     rank: float
-    hit: Hit
-    offset: int
-    size_bytes: int
+    pick: Pick
 
 
 @dataclass(frozen=True)
@@ -81,7 +76,7 @@ class Draw:
     """The best candidates so far.
 
     Attributes:
-        doubtful, kept: in order of rank; `finish` gives both as hits.
+        doubtful, kept: in order of rank.
         posteriors: of an estimate with a calibration; doubt is then theirs alone.
     """
 
@@ -125,18 +120,9 @@ class Draw:
             ),
         )
 
-    def finish(self, survey: Survey, *, reads_inputs: bool) -> tuple[Hit, ...]:
-        """Both kinds as hits.
-
-        Args:
-            survey: of the store.
-            reads_inputs: make pictures from the inputs, where they are there and unchanged. The
-                store says where they are, so only for a store that one trusts.
-        """
-        chosen = [*self.doubtful, *self.kept]
-        if not reads_inputs or survey.manifest["plan"]["thumbnails"] == "none":
-            return tuple(item.hit for item in chosen)
-        return tuple(_with_pictures(chosen, survey))
+    def picks(self) -> list[Pick]:
+        """Both kinds, in order."""
+        return [item.pick for item in (*self.doubtful, *self.kept)]
 
     def _cues(self) -> list[str]:
         return [name for name in self._looks_at if name.startswith("cue_")]
@@ -179,42 +165,6 @@ class Draw:
         return int(rows.rows.column("ordinal")[0].as_py()) if rows.rows.num_rows else 0
 
 
-def hit_of(
-    rows: MarkRows,
-    shard: str,
-    index: int,
-    *,
-    says: tuple[str, ...],
-    label: Label | str,
-    kind: str,
-    thumbnail: bytes | None = None,
-    p_synthetic: float | None = None,
-) -> Hit:
-    """One row as the report shows it."""
-    row = {name: rows.rows.column(name)[index].as_py() for name in _FIELDS}
-    width, height = row["width"], row["height"]
-    return Hit(
-        shard=shard,
-        ordinal=row["ordinal"],
-        key=row["key"],
-        says=says,
-        label=label,
-        caption=cut(row["caption"]),
-        url=cut(row["url"]),
-        size=f"{width} × {height}" if width and height else "",
-        thumbnail=thumbnail,
-        kind=kind,
-        p_synthetic=p_synthetic,
-    )
-
-
-def cut(text: str | None) -> str | None:
-    """A text short enough to show; None for an empty one."""
-    if text is None or len(text) <= _CAPTION:
-        return text or None
-    return text[: _CAPTION - 1] + "…"
-
-
 def _why_kept(rows: MarkRows, index: int) -> str:
     if rows.masks.observable[index]:
         return "no mark found, where one would have been seen"
@@ -222,9 +172,8 @@ def _why_kept(rows: MarkRows, index: int) -> str:
 
 
 def _chosen(rows: MarkRows, shard: str, index: int, **about: Any) -> _Chosen:
-    hit = hit_of(rows, shard, index, label="", **about)
-    offset, size = (rows.rows.column(name)[index].as_py() for name in ("offset", "size"))
-    return _Chosen(0.0, hit, offset, size)
+    ordinal = int(rows.rows.column("ordinal")[index].as_py())
+    return _Chosen(0.0, Pick(shard, ordinal, label="", **about))
 
 
 def _open(known: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -252,32 +201,32 @@ def _add(
     del best[SHOWN:]
 
 
-def _with_pictures(chosen: Iterable[_Chosen], survey: Survey) -> list[Hit]:
+def with_pictures(picks: Sequence[Pick], rows: Rows, survey: Survey) -> list[Pick]:
+    """Pictures made from the inputs, where they are there and unchanged.
+
+    The store says where they are, so only for a store that one trusts.
+    """
     from madaudit.scanning.plan import Plan
     from madaudit.scanning.thumbnails import thumbnail_of
     from madaudit.shards import load_reader
     from madaudit.shards.locate import revisit
 
     markers = {marker["shard"]: marker["input"] for marker in survey.markers}
-    plan = Plan(
-        tuple(survey.detectors),
-        max_pixels=DEFAULT_MAX_PIXELS,
-        thumbnails=survey.manifest["plan"]["thumbnails"],
-    )
-    hits = []
-    for item in chosen:
-        seen = markers[item.hit.shard]
+    plan = Plan(tuple(survey.detectors), thumbnails=survey.manifest["plan"]["thumbnails"])
+    found = []
+    for pick in picks:
+        seen, row = markers[pick.shard], rows[pick.shard, pick.ordinal]
         shard = Shard(
-            item.hit.shard, seen["uri"], seen["reader"], seen["size_bytes"], seen["version"],
+            pick.shard, seen["uri"], seen["reader"], seen["size_bytes"], seen["version"],
             tuple(seen.get("paths", ())),
         )  # fmt: skip
+        sample = Sample(pick.ordinal, row["key"], row["offset"], row["size"])
         picture = None
         try:
             if revisit(shard) == shard:
                 with load_reader(shard.reader).open(shard) as source:
-                    sample = Sample(item.hit.ordinal, item.hit.key, item.offset, item.size_bytes)
                     picture = thumbnail_of(source, sample, plan)
         except (MadauditError, OSError, ValueError):
             picture = None
-        hits.append(replace(item.hit, thumbnail=picture))
-    return hits
+        found.append(pick._replace(thumbnail=picture))
+    return found

@@ -7,18 +7,30 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from madaudit.commands.report_gallery import Draw, Posteriors, hit_of
-from madaudit.commands.store_rows import MarkRows, domain, mark_rows
+from madaudit.commands.domain_counts import DomainCounts
+from madaudit.commands.report_gallery import Draw, Posteriors, with_pictures
+from madaudit.commands.report_picks import Pick, hit_of, rows_of
+from madaudit.commands.store_rows import MarkRows, mark_rows
 from madaudit.estimation import MarkTally
 from madaudit.estimation.tally import NO_MARK, REAL
-from madaudit.limits import MAX_DOMAINS
+from madaudit.limits import MAX_DOMAIN_ROWS
 from madaudit.reports.audit_report import Fault, Hit
 from madaudit.scanning.store import Store, Survey
 from madaudit.types import LABELS
 
 HITS = 24
 _HITS_PER_SHARD = 8
-_COLUMNS = ("key", "url", "caption", "error", "width", "height", "offset")
+# Candidates among which those with a picture are preferred.
+_HITS_LOOKED_AT = 10 * HITS
+
+
+@dataclass
+class _Broken:
+    """Samples of one status: how many, and the first of them."""
+
+    n: float
+    shard: str
+    ordinal: int
 
 
 @dataclass
@@ -27,20 +39,21 @@ class Gathered:
 
     Attributes:
         tools: (tool, label, detector) to samples; `validated` and `models` likewise.
-        shards, domains: name to counts.
-        hits: marked samples, those with a picture first.
-        faults: status to how many, with an example.
+        shards: name to counts.
+        domains: counts by domain.
+        picks: marked samples, those with a picture first.
         draw: of unmarked samples, doubtful and random ones.
+        broken: status to how many, with the first.
     """
 
     tools: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     validated: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     models: dict[tuple[str, str, str], Counter[str]] = field(default_factory=dict)
     shards: dict[str, MarkTally] = field(default_factory=dict)
-    domains: dict[str, MarkTally] = field(default_factory=dict)
-    hits: list[Hit] = field(default_factory=list)
-    faults: dict[str, Fault] = field(default_factory=dict)
+    domains: DomainCounts = field(default_factory=DomainCounts)
+    picks: list[Pick] = field(default_factory=list)
     draw: Draw = field(default_factory=Draw)
+    broken: dict[str, _Broken] = field(default_factory=dict)
 
 
 def gather(store: Store, survey: Survey, posteriors: Posteriors | None = None) -> Gathered:
@@ -55,29 +68,62 @@ def gather(store: Store, survey: Survey, posteriors: Posteriors | None = None) -
         StoreError: rows are missing or damaged.
     """
     gathered = Gathered(draw=Draw(posteriors=posteriors))
-    for marker in survey.markers:
-        _gather_shard(store, marker["shard"], survey, gathered)
-    gathered.hits = gathered.hits[:HITS]
+    n_rows = sum(marker["n_rows"] for marker in survey.markers)
+    every = max(1, -(-n_rows // MAX_DOMAIN_ROWS))
+    for place, marker in enumerate(survey.markers):
+        _gather_shard(store, marker["shard"], survey, gathered, takes_domains=place % every == 0)
+    gathered.picks = gathered.picks[:HITS]
     return gathered
 
 
-def _gather_shard(store: Store, shard: str, survey: Survey, gathered: Gathered) -> None:
-    pictures = store.thumbnails(shard)
-    tally = MarkTally()
-    n_hits = 0
-    columns = (*_COLUMNS, *gathered.draw.columns(survey.looks_at))
+def shown_samples(
+    store: Store, survey: Survey, gathered: Gathered, *, reads_inputs: bool
+) -> tuple[Hit, ...]:
+    """The samples to show, with what the store says of them.
+
+    Args:
+        store: to read.
+        survey: of it.
+        gathered: by the walk.
+        reads_inputs: also make pictures of unmarked samples, from the inputs that the store names.
+    """
+    drawn = gathered.draw.picks()
+    rows = rows_of(store, ((p.shard, p.ordinal) for p in (*gathered.picks, *drawn)))
+    if reads_inputs and survey.manifest["plan"]["thumbnails"] != "none":
+        drawn = with_pictures(drawn, rows, survey)
+    return tuple(hit_of(pick, rows) for pick in (*gathered.picks, *drawn))
+
+
+def broken_samples(store: Store, gathered: Gathered) -> tuple[Fault, ...]:
+    """Broken samples by kind with an example, most frequent first."""
+    rows = rows_of(store, ((one.shard, one.ordinal) for one in gathered.broken.values()))
+    found = []
+    for status, one in gathered.broken.items():
+        row = rows[one.shard, one.ordinal]
+        found.append(Fault(status, one.n, row["error"] or "", f"{one.shard} {row['key']}"))
+    return tuple(sorted(found, key=lambda fault: -fault.n))
+
+
+def _gather_shard(
+    store: Store, shard: str, survey: Survey, gathered: Gathered, *, takes_domains: bool
+) -> None:
+    looks_for_hits = len(gathered.picks) < _HITS_LOOKED_AT
+    pictures = store.thumbnails(shard) if looks_for_hits else {}
+    tally, picks = MarkTally(), list[Pick]()
+    columns = [*gathered.draw.columns(survey.looks_at), *(["url"] if takes_domains else [])]
     for rows in mark_rows(store, shard, survey.looks_at, columns):
         tally += rows.tally()
         _gather_tools(rows, gathered)
-        _gather_domains(rows, gathered.domains)
-        _gather_faults(rows, shard, gathered.faults)
+        if takes_domains:
+            gathered.domains.add(rows)
+        _gather_broken(rows, shard, gathered.broken)
         gathered.draw.offer(rows, shard)
-        hits = _hits(rows, shard, pictures, _HITS_PER_SHARD - n_hits)
-        n_hits += len(hits)
-        if len(gathered.hits) < 10 * HITS:
-            gathered.hits += hits
+        if looks_for_hits:
+            picks += _marked(rows, shard, pictures, _HITS_PER_SHARD - len(picks))
     gathered.shards[shard] = tally
-    gathered.hits.sort(key=lambda hit: hit.thumbnail is None)
+    gathered.picks += picks
+    if picks:
+        gathered.picks.sort(key=lambda pick: pick.thumbnail is None)
 
 
 def _gather_tools(rows: MarkRows, gathered: Gathered) -> None:
@@ -94,53 +140,33 @@ def _gather_tools(rows: MarkRows, gathered: Gathered) -> None:
                 gathered.models.setdefault(name, Counter())[str(detail["model"])] += 1
 
 
-def _gather_domains(rows: MarkRows, domains: dict[str, MarkTally]) -> None:
-    column = rows.rows.column("url")
-    if column.null_count == len(column):
+def _gather_broken(rows: MarkRows, shard: str, broken: dict[str, _Broken]) -> None:
+    places = np.flatnonzero(rows.masks.broken)
+    if not len(places):
         return
-    hosts = [domain(url) for url in column.to_pylist()]
-    places = {host: number for number, host in enumerate(dict.fromkeys(hosts))}
-    codes = np.fromiter((places[host] for host in hosts), dtype=np.int64, count=len(hosts))
-    order = np.argsort(codes, kind="stable")
-    starts = np.searchsorted(codes[order], np.arange(len(places) + 1))
-    for host, number in places.items():
-        members = order[starts[number] : starts[number + 1]]
-        name = host if host in domains or len(domains) < MAX_DOMAINS else "(further domains)"
-        domains[name] = domains.get(name, MarkTally()) + rows.tally(members)
+    weights = rows.weights()[places]
+    status = rows.rows.column("status").take(places).dictionary_encode()
+    codes = status.indices.to_numpy()
+    sums = np.bincount(codes, weights, len(status.dictionary))
+    for code, name in enumerate(status.dictionary.to_pylist()):
+        of_it = places[codes == code]
+        if not len(of_it):
+            continue
+        if name not in broken:
+            ordinal = rows.rows.column("ordinal")[int(of_it[0])].as_py()
+            broken[name] = _Broken(0.0, shard, ordinal)
+        broken[name].n += float(sums[code])
 
 
-def _gather_faults(rows: MarkRows, shard: str, faults: dict[str, Fault]) -> None:
-    weights = rows.weights()
-    for index in np.flatnonzero(rows.masks.broken).tolist():
-        status = rows.rows.column("status")[index].as_py()
-        known = faults.get(status)
-        if known is None:
-            error = rows.rows.column("error")[index].as_py() or ""
-            key = rows.rows.column("key")[index].as_py()
-            faults[status] = Fault(status, float(weights[index]), error, f"{shard} {key}")
-        else:
-            n = known.n + float(weights[index])
-            faults[status] = Fault(status, n, known.example, known.where)
-
-
-def _hits(rows: MarkRows, shard: str, pictures: dict[int, bytes], most: int) -> list[Hit]:
+def _marked(rows: MarkRows, shard: str, pictures: dict[int, bytes], most: int) -> list[Pick]:
     """The first hits of these rows, those with a picture before the others."""
     ordinals = rows.rows.column("ordinal").to_numpy()
     marked = np.flatnonzero((rows.verdicts != NO_MARK) & (rows.verdicts != REAL)).tolist()
     marked.sort(key=lambda index: (ordinals[index] not in pictures, index))
-    return [_marked(rows, shard, index, pictures) for index in marked[: max(most, 0)]]
-
-
-def _marked(rows: MarkRows, shard: str, index: int, pictures: dict[int, bytes]) -> Hit:
-    details = [found[index] for found in rows.details.values() if index in found]
-    says = tuple(str(detail.get("says") or "marked") for detail in details)
-    ordinal = rows.rows.column("ordinal")[index].as_py()
-    return hit_of(
-        rows,
-        shard,
-        index,
-        says=says,
-        label=LABELS[rows.verdicts[index]],
-        kind="certain",
-        thumbnail=pictures.get(ordinal),
-    )
+    picks = []
+    for index in marked[: max(most, 0)]:
+        details = [found[index] for found in rows.details.values() if index in found]
+        says = tuple(str(detail.get("says") or "marked") for detail in details)
+        ordinal, label = int(ordinals[index]), LABELS[rows.verdicts[index]]
+        picks.append(Pick(shard, ordinal, says, label, "certain", thumbnail=pictures.get(ordinal)))
+    return picks

@@ -142,8 +142,9 @@ def groups(tallies: dict[str, MarkTally]) -> tuple[GroupCount, ...]:
     )
 
 
-def faults(survey: Survey, gathered: Gathered) -> tuple[Fault, ...]:
-    found = sorted(gathered.faults.values(), key=lambda fault: -fault.n)
+def faults(survey: Survey, broken: tuple[Fault, ...]) -> tuple[Fault, ...]:
+    """Broken samples by kind, then everything in quarantine."""
+    found = list(broken)
     for problem in survey.problems():
         place = "" if problem["offset"] is None else f" at byte {problem['offset']}"
         where = f"{problem['shard']}{place}"

@@ -83,11 +83,12 @@ def _judge(rows: pa.RecordBatch, detectors: Mapping[str, str]) -> MarkRows:
     n = rows.num_rows
     verdicts = np.full(n, len(LABELS), dtype=np.int8)
     validated = np.zeros(n, dtype=bool)
-    states_of: dict[str, npt.NDArray[np.object_]] = {}
+    seen_by: dict[str, npt.NDArray[np.bool_]] = {}
     details: dict[str, dict[int, dict[str, Any]]] = {}
     for name in detectors:
-        states = states_of[name] = _texts(rows.column(f"{name}_state"))
-        is_present = states == "present"
+        states = rows.column(f"{name}_state")
+        is_present = _is_any(states, ("present",))
+        seen_by[name] = is_present | _is_any(states, ("absent",))
         details[name] = _details(rows.column(f"{name}_detail"), is_present)
         for index, detail in details[name].items():
             code = _CODES.get(str(detail.get("label")))
@@ -97,16 +98,16 @@ def _judge(rows: pa.RecordBatch, detectors: Mapping[str, str]) -> MarkRows:
             if code == SYNTHETIC and detail.get("validation") in ("valid", "trusted"):
                 validated[index] = True
     verdicts[verdicts == len(LABELS)] = NO_MARK
-    status = _texts(rows.column("status"))
-    seen, blind = _sight(rows, states_of, detectors)
+    is_ok = _is_any(rows.column("status"), ("ok",))
+    seen, blind = _sight(rows, seen_by, detectors)
     observable = ~blind & seen
     is_reencoded = rows.column("reencoded")
     masks = RowMasks(
         validated=validated,
         observable=observable,
         partly=blind & seen,
-        bare=observable & np.asarray(is_reencoded.is_null()) & (status == "ok"),
-        broken=status != "ok",
+        bare=observable & np.asarray(is_reencoded.is_null()) & is_ok,
+        broken=~is_ok,
     )
     return MarkRows(rows, details, verdicts, masks)
 
@@ -120,7 +121,7 @@ class _Sight(NamedTuple):
 
 def _sight(
     rows: pa.RecordBatch,
-    states: Mapping[str, npt.NDArray[np.object_]],
+    seen_by: Mapping[str, npt.NDArray[np.bool_]],
     looks_at: Mapping[str, str],
 ) -> _Sight:
     """What could have been seen: in an image by its file's metadata, in a document by its text.
@@ -129,11 +130,11 @@ def _sight(
     """
     n = rows.num_rows
     places = {
-        place: [states[name] for name in looks_at if looks_at[name] == place]
+        place: [seen_by[name] for name in looks_at if looks_at[name] == place]
         for place in ("metadata", "text")
     }
     if not any(places.values()):
-        places["metadata"] = list(states.values())
+        places["metadata"] = list(seen_by.values())
     if not all(places.values()):
         return _sight_of(places["metadata"] or places["text"], n)
     in_file, in_text = (_sight_of(found, n) for found in places.values())
@@ -145,13 +146,23 @@ def _sight(
     )
 
 
-def _sight_of(states: Sequence[npt.NDArray[np.object_]], n: int) -> _Sight:
+def _sight_of(seen_by: Sequence[npt.NDArray[np.bool_]], n: int) -> _Sight:
     seen, blind = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
-    for state in states:
-        is_seen = (state == "present") | (state == "absent")
+    for is_seen in seen_by:
         seen |= is_seen
         blind |= ~is_seen
     return _Sight(seen, blind)
+
+
+def _is_any(column: pa.Array, texts: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """Whether each value is one of some texts; by its code where there are codes."""
+    if not pa.types.is_dictionary(column.type):
+        return np.isin(np.asarray(column.to_pylist(), dtype=object), texts)
+    known = np.array([name in texts for name in column.dictionary.to_pylist()], dtype=bool)
+    if not len(known):
+        return np.zeros(len(column), dtype=bool)
+    places: npt.NDArray[np.bool_] = known[column.indices.to_numpy()]
+    return places
 
 
 def _texts(column: pa.Array) -> npt.NDArray[np.object_]:
@@ -168,7 +179,7 @@ def _details(column: pa.Array, is_present: npt.NDArray[np.bool_]) -> dict[int, d
     A statistical check has one on every row, and what it says of an unmarked one is no evidence.
     """
     found: dict[int, dict[str, Any]] = {}
-    if column.null_count == len(column):
+    if not is_present.any() or column.null_count == len(column):
         return found
     for index in np.flatnonzero(is_present & ~np.asarray(column.is_null())).tolist():
         detail = read_detail(column[index].as_py())

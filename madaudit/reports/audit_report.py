@@ -251,6 +251,7 @@ class AuditReport:
         scores, multiples: distributions; the latter by shard or stratum.
         loop, phase, cuts: what the risk's charts show.
         trend: consecutive shards, at least two or none.
+        n_domain_rows: rows in which domains were counted; fewer than all in a large data set.
         strata: by `strata_by`, largest first; `n_strata` says how many there are.
     """
 
@@ -288,6 +289,7 @@ class AuditReport:
     strata: tuple[StratumRow, ...] = ()
     n_strata: int = 0
     strata_by: str = ""
+    n_domain_rows: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON twin: all of it but the pictures."""

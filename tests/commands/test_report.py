@@ -211,7 +211,7 @@ def test_a_data_set_without_urls_says_so(tmp_path):
 
 
 def test_domains_beyond_the_most_that_are_counted_go_together(tmp_path, monkeypatch):
-    monkeypatch.setattr("madaudit.commands.report_rows.MAX_DOMAINS", 1)
+    monkeypatch.setattr("madaudit.commands.domain_counts.MAX_DOMAINS", 1)
     items = [photo(url=f"https://{name}.example/1") for name in "abc"]
     _, twin = written(make_store(tmp_path, a=items))
     assert {row["name"]: row["n"] for row in twin["domains"]} == {

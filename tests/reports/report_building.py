@@ -96,6 +96,7 @@ def report_of(text: str = "text", **changes: Any) -> AuditReport:
         "n_shards": 1,
         "domains": (group,),
         "n_domains": 1,
+        "n_domain_rows": 4,
         "hits": (hit(text),),
         "faults": (Fault(text, 1.0, text, text),),
         "thumbnails": "blurred",
