@@ -159,5 +159,6 @@ def bench_report(n_rows: int) -> None:
         size = (Path(store) / "report/index.html").stat().st_size / 2**20
     print(
         f"{n_rows:,} rows in {n_rows // ROWS:,} shards: {seconds:.1f} s "
-        f"({n_rows / seconds / 1e6:.2f} million rows/s), {cpu:.1f} s of processor, peak {peak:.2f} GiB, page {size:.2f} MiB"
+        f"({n_rows / seconds / 1e6:.2f} million rows/s), {cpu:.1f} s of processor, "
+        f"peak {peak:.2f} GiB, page {size:.2f} MiB"
     )

@@ -52,7 +52,8 @@ def demo(output: str = "demo", *, quiet: bool = True) -> DemoResult:
     store = str(folder / "store")
     scanned = scan(inputs, store, tier="pixels", quiet=quiet)
     known = estimate(store)
-    written = report(store)
+    # The store is our own, and so are the inputs that it names.
+    written = report(store, pictures="inputs")
     return DemoResult(inputs, store, scanned.to_dict(), known.to_dict(), written.to_dict())
 
 
