@@ -135,18 +135,11 @@ def _says(risk: Risk, known: Known) -> tuple[str, ...]:
     generations = len(risk.by_generation) - 1
     low = max(risk.by_generation[-1].low, risk.at_convergence.low)
     high = max(risk.by_generation[-1].high, risk.at_convergence.high)
-    ends = (
-        "more than any bound"
-        if math.isinf(low)
-        else f"{percent(_rounded(low))} to {percent(_rounded(high))} of the real spread"
-        if math.isfinite(high)
-        else f"at least {percent(_rounded(low))} of the real spread, with no upper bound"
-    )
     words = _LEVEL_WORDS[risk.level]
     if risk.level_at_low != risk.level:
         words = f"anything from {_LEVEL_WORDS[risk.level_at_low]} to {words}"
-    told = "Models trained on such data generation after generation drift from real data by"
-    sentences = [f"{told} {ends}: {words}."]
+    told = "Models trained on such data generation after generation drift from real data"
+    sentences = [f"{told} {_drift(low, high)}: {words}."]
     if known.prevalence.point is None and known.prevalence.high >= 1.0:
         sentences.append(
             "The upper end is open because nothing bounds the synthetic share from above yet; "
@@ -165,6 +158,20 @@ def _says(risk: Risk, known: Known) -> tuple[str, ...]:
             f"within the tolerance."
         )
     return tuple(sentences)
+
+
+def _drift(low: float, high: float) -> str:
+    """How far, in words; one end may be 0 and the other without a bound."""
+    if math.isinf(low):
+        return "without any bound"
+    least = f"by at least {percent(_rounded(low))} of the real spread" if low > 0 else ""
+    if math.isinf(high):
+        return (
+            f"{least}, with no upper bound"
+            if least
+            else "by nothing at best and without bound at worst"
+        )
+    return f"by {percent(_rounded(low))} to {percent(_rounded(high))} of the real spread"
 
 
 def _rounded(value: float) -> float:
