@@ -9,9 +9,9 @@ import click
 import pyarrow.compute as pc
 
 from madaudit.commands.shell import common_options, guarded, print_json
-from madaudit.commands.store_rows import read_detail
 from madaudit.errors import StoreError
 from madaudit.reports.wording import visible
+from madaudit.scanning.details import read_detail
 from madaudit.scanning.store import Store
 
 _STATE_WORDS = {

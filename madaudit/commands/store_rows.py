@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import pyarrow as pa
 
 from madaudit.errors import OptionError
 from madaudit.estimation.tally import COMPOSITE, NO_MARK, REAL, SYNTHETIC, MarkTally, RowMasks
+from madaudit.scanning.details import read_detail
 from madaudit.scanning.store import Store
 from madaudit.types import LABELS, can_hit
 
@@ -186,15 +186,6 @@ def _details(column: pa.Array, is_present: npt.NDArray[np.bool_]) -> dict[int, d
         if detail:
             found[index] = detail
     return found
-
-
-def read_detail(text: str | None) -> dict[str, Any]:
-    """A detail from a store's text; empty where there is none or it is no JSON object."""
-    try:
-        detail = json.loads(text or "{}")
-    except (ValueError, RecursionError):
-        return {}
-    return detail if isinstance(detail, dict) else {}
 
 
 def group_labels(rows: MarkRows, column: str) -> npt.NDArray[np.object_]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
@@ -278,8 +278,16 @@ class Store:
         Raises:
             StoreError: the file is missing or damaged.
         """
+        return list(self.schema(shard).names)
+
+    def schema(self, shard: str) -> pa.Schema:
+        """Names and types of the columns of a shard's rows.
+
+        Raises:
+            StoreError: the file is missing or damaged.
+        """
         with self._parquet(scores_path(shard)) as parquet:
-            return list(parquet.schema_arrow.names)
+            return parquet.schema_arrow
 
     def row_batches(
         self, shard: str, columns: Sequence[str] | None = None
@@ -294,6 +302,23 @@ class Store:
             wanted = column_types(columns)
             self._refuse(path, columns_fault(parquet.schema_arrow, wanted))
             yield from parquet.iter_batches(columns=columns)
+
+    def table(self, path: str, types: Mapping[str, pa.DataType]) -> pa.Table | None:
+        """Columns of a small Parquet file of the store; None where it is not there.
+
+        Args:
+            path: relative to the store.
+            types: column to its type.
+
+        Raises:
+            StoreError: the file is damaged, or lacks a column.
+        """
+        fs, root = files.filesystem(self.url)
+        if not fs.exists(f"{root}/{path}"):
+            return None
+        with self._parquet(path) as parquet:
+            self._refuse(path, columns_fault(parquet.schema_arrow, types))
+            return parquet.read(list(types))
 
     def thumbnails(self, shard: str) -> dict[int, bytes]:
         """Thumbnails of a shard by ordinal, JPEG; empty where none were kept.

@@ -8,9 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from madaudit.commands.store_rows import domain, mark_rows, read_detail
+from madaudit.commands.store_rows import domain, mark_rows
 from madaudit.estimation import MarkTally
 from madaudit.estimation.tally import COMPOSITE, NO_MARK, REAL, SYNTHETIC
+from madaudit.scanning.details import read_detail
 from madaudit.scanning.store import Store
 from tests.commands.store_building import (
     COMFYUI,
