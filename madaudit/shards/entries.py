@@ -23,6 +23,8 @@ _LINES = (
 )
 _SEPARATED = (".tsv", ".tsv.gz")
 _EMBEDDING = re.compile(r"(?:^|/)img_emb/img_emb_(\d+)\.npy$")
+#: Where clean shards keep their request and their rejects, which are no samples.
+OWN_FOLDER = "_madaudit"
 _METADATA = re.compile(r"(?:^|/)metadata/metadata_\d+\.parquet$")
 
 
@@ -51,7 +53,9 @@ class Entries:
         """Put a file where its name says that it belongs."""
         name = info.uri
         base = name.rpartition("/")[2]
-        if name.endswith(_TAR):
+        if f"/{OWN_FOLDER}/" in name:
+            self.ignored.append(info)
+        elif name.endswith(_TAR):
             self.tars.append(info)
         elif name.endswith(_TABLE) and not base.startswith((".", "cache-")):
             self.tables.append(info)  # `datasets` keeps what it has computed as cache-….arrow

@@ -55,6 +55,19 @@ class SidecarTable:
         return record
 
 
+def whole_table(uri: str) -> pa.Table | None:
+    """All columns of the table at `uri`; None where it is missing, broken, foreign or too long."""
+    try:
+        with files.open_binary(uri) as file:
+            parquet = pq.ParquetFile(file)
+            names = parquet.schema_arrow.names
+            if names.count("key") != 1 or not _is_small(parquet.metadata, names):
+                return None
+            return parquet.read()
+    except (OSError, ValueError, pa.ArrowException):
+        return None
+
+
 def _keys(column: pa.ChunkedArray) -> Iterator[str | None]:
     """The keys in order; equal ones of a dictionary share one string."""
     for chunk in column.chunks:

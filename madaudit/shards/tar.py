@@ -10,7 +10,7 @@ import hashlib
 import os
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
-from typing import Any, BinaryIO, ClassVar
+from typing import Any, BinaryIO, ClassVar, NamedTuple
 
 from madaudit.errors import ShardError
 from madaudit.limits import (
@@ -56,6 +56,22 @@ class TarReader(Reader):
             raise ShardError(f"cannot open {shard.name}: {error}") from error
 
 
+class Stretches(NamedTuple):
+    """Where the members of one sample lie in their archive, headers and padding included.
+
+    Attributes:
+        ordinal: of the sample.
+        key: of the sample.
+        parts: first byte and the byte behind the last, members that touch joined, in order.
+        refused: why the sample cannot be copied as it is, None where it can.
+    """
+
+    ordinal: int
+    key: str
+    parts: tuple[tuple[int, int], ...]
+    refused: str | None
+
+
 class _Group:
     """The members of one sample, as they come."""
 
@@ -67,6 +83,7 @@ class _Group:
         "is_wanted",
         "key",
         "n_images",
+        "parts",
         "record",
         "status",
         "view",
@@ -76,6 +93,7 @@ class _Group:
         self.key = key
         self.is_wanted = is_wanted
         self.fields: list[str] = []
+        self.parts: list[tuple[int, int]] = []
         self.image: Member | None = None
         self.view: memoryview | None = None
         self.caption: memoryview | None = None
@@ -179,6 +197,29 @@ class OpenTar(OpenShard):
         self._begin_walk()
         return n_samples
 
+    def stretches(self) -> list[Stretches]:
+        """Where each sample's members lie; `header_digest` is then that of the whole archive.
+
+        Raises:
+            ShardError: it cannot be read, or its members mean something else in another archive.
+        """
+        self._refuse_compressed()
+        self._begin_walk()
+        found = []
+        try:
+            for ordinal, group in enumerate(self._groups(frozenset())):
+                if len(self._walker.headers) > MAX_HELD_HEADERS:
+                    self._absorb_headers()
+                found.append(_stretches(ordinal, group, self._walker.size_bytes))
+        except OSError as error:
+            raise self._unreadable(error) from error
+        if self._walker.has_global_names:
+            raise ShardError(
+                f"cannot copy from {self._shard.name}: a global pax header names or measures its "
+                f"members; pack it again, with one header a member"
+            )
+        return found
+
     def fetch(self, sample: Sample) -> bytes:
         try:
             data = bytes(self._walker.window.read(sample.offset, sample.size))
@@ -223,6 +264,7 @@ class OpenTar(OpenShard):
                     ordinal += 1
                 group = _Group(key, is_wanted=wanted is None or ordinal in wanted)
             group.fields.append(field)
+            group.parts.append((member.start, member.offset + member.size))
             self._add(group, member, field)
         if group is not None:
             yield group
@@ -316,3 +358,20 @@ class OpenTar(OpenShard):
                     f"since a compressed archive has no offsets; decompress it first",
                     offset=0,
                 )
+
+
+def _stretches(ordinal: int, group: _Group, size_bytes: int) -> Stretches:
+    """What `OpenTar.stretches` says of one sample."""
+    parts: list[tuple[int, int]] = []
+    for start, end in group.parts:
+        behind = (end + BLOCK - 1) // BLOCK * BLOCK
+        if parts and parts[-1][1] == start:
+            parts[-1] = (parts[-1][0], behind)
+        else:
+            parts.append((start, behind))
+    refused = None
+    if group.status == "unsafe_member":
+        refused = group.error
+    elif group.parts[-1][1] > size_bytes:
+        refused = "the shard ends inside it"
+    return Stretches(ordinal, group.key, tuple(parts), refused)

@@ -56,12 +56,14 @@ class Member(NamedTuple):
         offset: byte at which the content begins.
         size: length of the content in bytes, as the header says, at most 2**63 − 1; 0 for links.
         refused: kind of entry that is never read ("symbolic link", …), or None for a file.
+        start: byte at which its first header begins, those that name or measure it included.
     """
 
     name: str
     offset: int
     size: int
     refused: str | None
+    start: int
 
 
 class Walker:
@@ -72,23 +74,31 @@ class Walker:
         headers: the header blocks walked since the caller last emptied the list, and the
             contents of those that name or measure another entry. Where members are rare, `absorb`
             is asked to empty it.
+        size_bytes: length of the archive.
         end: byte at which the walk stopped.
+        has_global_names: whether a global header has named or measured entries, so that a member
+            does not mean the same in another archive.
     """
 
     def __init__(
         self, window: Window, *, size_bytes: int, absorb: Callable[[], None] | None = None
     ) -> None:
         self.window = window
-        self._size_bytes = size_bytes
+        self.size_bytes = size_bytes
         self._absorb = absorb
         self.problems: list[Problem] = []
         self.headers: list[bytes] = []
         self.end = 0
         self._global: dict[str, str] = {}
 
+    @property
+    def has_global_names(self) -> bool:
+        return bool(self._global)
+
     def members(self) -> Iterator[Member]:
         """The entries in order; directories are left out, links are named as refused."""
         position: int | None = 0
+        start = 0
         local: Records = {}
         while position is not None:
             block = self.window.block(position)
@@ -98,6 +108,7 @@ class Walker:
             size = _number(block[124:136]) if checksum_holds(block) else None
             if size is None:
                 local, position = {}, self._resume_after(position)
+                start = position
                 continue
             self.headers.append(block)
             if len(self.headers) > 2 * MAX_HELD_HEADERS and self._absorb:
@@ -105,12 +116,13 @@ class Walker:
             if block[156] in _EXTENSIONS:
                 local, position = self._extension(block[156], position + BLOCK, size, local)
                 continue
-            member = self._member(block, position + BLOCK, size, local)
+            member = self._member(block, position + BLOCK, size, local, start)
             if block[156] != _DIRECTORY:
                 yield member
             local, position = {}, self._behind(member)
+            start = position or 0
 
-    def _member(self, block: bytes, content: int, size: int, local: Records) -> Member:
+    def _member(self, block: bytes, content: int, size: int, local: Records, start: int) -> Member:
         """The entry that a header describes, with what extensions said of it before."""
         kind = block[156]
         refused = _REFUSED.get(kind)
@@ -122,12 +134,12 @@ class Walker:
                 refused = "sparse file"
         if kind == _SPARSE:
             content = self._behind_sparse_map(content, block[482])
-        return Member(self._name(block, local), content, size, refused)
+        return Member(self._name(block, local), content, size, refused, start)
 
     def _behind(self, member: Member) -> int | None:
         """Where the next header begins; None where the archive ends inside the member."""
         end = member.offset + member.size
-        if end > self._size_bytes:
+        if end > self.size_bytes:
             self._report_cut(f"member {member.name[:200]!r}", member.offset, member.size)
             return None
         self.end = (end + BLOCK - 1) // BLOCK * BLOCK
@@ -147,7 +159,7 @@ class Walker:
         self, kind: int, content: int, size: int, local: Records
     ) -> tuple[Records, int | None]:
         """What an x, g, L or K header sets for the next entry, and where that begins."""
-        if content + size > self._size_bytes:
+        if content + size > self.size_bytes:
             self._report_cut("an extension header", content, size)
             return local, None
         behind = (content + size + BLOCK - 1) // BLOCK * BLOCK
@@ -176,9 +188,9 @@ class Walker:
         return content
 
     def _report_cut(self, what: str, content: int, size: int) -> None:
-        held = max(self._size_bytes - content, 0)
-        self._report(f"cut inside {what}: {held} of {size} bytes", self._size_bytes)
-        self.end = self._size_bytes
+        held = max(self.size_bytes - content, 0)
+        self._report(f"cut inside {what}: {held} of {size} bytes", self.size_bytes)
+        self.end = self.size_bytes
 
     def _report(self, message: str, offset: int) -> None:
         """Note what is wrong, unless there is too much of it already."""
@@ -189,7 +201,7 @@ class Walker:
 
     def _finish(self, position: int, block: bytes) -> None:
         """Say what the end of the archive looks like."""
-        self.end = min(position, self._size_bytes)
+        self.end = min(position, self.size_bytes)
         cut = self.end + len(block)
         if len(block) == BLOCK:
             self._look_behind_the_end(position)
