@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from madaudit.commands.estimate import estimate as estimate
     from madaudit.commands.explain import explain as explain
     from madaudit.commands.label import label as label
+    from madaudit.commands.filter import filter as filter
     from madaudit.commands.merge import merge as merge
     from madaudit.commands.report import report as report
     from madaudit.commands.risk import risk as risk
@@ -46,6 +47,7 @@ _TWINS = {
     "estimate": "madaudit.commands.estimate",
     "explain": "madaudit.commands.explain",
     "label": "madaudit.commands.label",
+    "filter": "madaudit.commands.filter",
     "list_detectors": "madaudit.commands.detectors",
     "merge": "madaudit.commands.merge",
     "report": "madaudit.commands.report",

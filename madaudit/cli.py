@@ -25,6 +25,7 @@ _VERBS = {
     "estimate": "Estimate the effective real fraction p from a store.",
     "explain": "Show every row of a key, with its evidence in words.",
     "label": "Draw samples for people to label on one offline page, and read the labels back.",
+    "filter": "Keep what a policy, a cut or a predicate leaves: lists or clean shards.",
     "merge": "Make one store of several that were scanned with the same options.",
     "report": "Write the audit report: one offline HTML file and its JSON twin.",
     "risk": "Tell what the synthetic share does to models trained on it.",

@@ -172,6 +172,9 @@ MAX_LABELS_BYTES = 1 << 28
 # Items of one labelling page: 30 kB each, and a browser holds the page whole.
 MAX_PAGE_ITEMS = 5000
 
+# A policy is written by hand, in under a kilobyte.
+MAX_POLICY_BYTES = 1 << 20
+
 # Strata kept at most; a data set has millions of domains, a table no reader for them.
 MAX_STRATA = 100_000
 # Domains counted at once; beyond it the ones without a mark are counted together.
