@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from madaudit.commands.explain import explain as explain
     from madaudit.commands.label import label as label
     from madaudit.commands.filter import filter as filter
+    from madaudit.commands.index import index as index
     from madaudit.commands.merge import merge as merge
     from madaudit.commands.report import report as report
     from madaudit.commands.risk import risk as risk
@@ -48,6 +49,7 @@ _TWINS = {
     "explain": "madaudit.commands.explain",
     "label": "madaudit.commands.label",
     "filter": "madaudit.commands.filter",
+    "index": "madaudit.commands.index",
     "list_detectors": "madaudit.commands.detectors",
     "merge": "madaudit.commands.merge",
     "report": "madaudit.commands.report",

@@ -26,6 +26,7 @@ _VERBS = {
     "explain": "Show every row of a key, with its evidence in words.",
     "label": "Draw samples for people to label on one offline page, and read the labels back.",
     "filter": "Keep what a policy, a cut or a predicate leaves: lists or clean shards.",
+    "index": "Build the index that the hooks of training pipelines map.",
     "merge": "Make one store of several that were scanned with the same options.",
     "report": "Write the audit report: one offline HTML file and its JSON twin.",
     "risk": "Tell what the synthetic share does to models trained on it.",

@@ -1,0 +1,227 @@
+"""A compact, memory-mapped map from keys to rows: 64-bit hashes in buckets.
+
+Three files. `buckets`: where each bucket begins, by the leading bits of the hash. `hashes`: the
+other bits of each entry, ascending in a bucket. `rows`: the row of each entry. At 1e8 keys that is
+0.67 + 5 + 4 bytes a key. A lookup reads one bucket of about six entries.
+
+Two keys with one hash share their rows, so that no lookup of a known key misses a row; a key that
+is not there is taken for one that is with probability n / 2**64 (5e-12 at 1e8). The hash is
+BLAKE2b: nobody can cheaply make a key that meets another's.
+"""
+
+from __future__ import annotations
+
+import mmap
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from madaudit.limits import MAX_COLUMN_CHARS
+
+_HASH_BITS = 64
+_N_PARTS = 256
+_ENTRY = np.dtype([("hash", "<u8"), ("row", "<u8")])
+Create = Callable[[str], AbstractContextManager[BinaryIO]]
+Hashes = npt.NDArray[np.uint64]
+
+
+def key_bytes(key: str) -> bytes:
+    """A key as a store has it: cut, and what is no UTF-8 in an archive as question marks."""
+    try:
+        return key[:MAX_COLUMN_CHARS].encode()
+    except UnicodeEncodeError:
+        return key.encode("utf-8", "surrogateescape").decode("utf-8", "replace").encode()
+
+
+def hash_keys(prefix: bytes, keys: Sequence[str]) -> Hashes:
+    """The hash of each key (n,), in the namespace that the prefix makes."""
+    digests = b"".join([blake2b(prefix + key_bytes(key), digest_size=8).digest() for key in keys])
+    return np.frombuffer(digests, dtype=">u8").astype(np.uint64)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How an index lies in its files.
+
+    Attributes:
+        n_entries: keys with their rows.
+        n_repeated: entries whose hash another entry has too: keys that repeat, or that collide.
+        bucket_bits: leading bits of a hash that number its bucket.
+        hash_bytes: length of the other bits of each entry.
+        row_bytes: length of a row's number.
+    """
+
+    n_entries: int
+    n_repeated: int
+    bucket_bits: int
+    hash_bytes: int
+    row_bytes: int
+
+    @classmethod
+    def of(cls, n_entries: int, n_rows: int, n_repeated: int = 0) -> Layout:
+        bucket_bits = max(0, n_entries.bit_length() - 3)
+        hash_bytes = -(-(_HASH_BITS - bucket_bits) // 8)
+        return cls(n_entries, n_repeated, bucket_bits, hash_bytes, 4 if n_rows < 1 << 32 else 8)
+
+    @property
+    def size_bytes(self) -> int:
+        """Length of the three files."""
+        per_entry = self.hash_bytes + self.row_bytes
+        return self.n_entries * per_entry + self._bucket_bytes * ((1 << self.bucket_bits) + 1)
+
+    @property
+    def bucket_type(self) -> Literal["I", "Q"]:
+        """Of the numbers in `buckets`, as numpy and memoryview write it."""
+        return "I" if self.n_entries < 1 << 32 else "Q"
+
+    @property
+    def _bucket_bytes(self) -> int:
+        return 4 if self.bucket_type == "I" else 8
+
+    def to_dict(self) -> dict[str, int]:
+        return asdict(self)
+
+
+class KeyIndexBuilder:
+    """Gathers keys on disk, so that memory does not grow with their number."""
+
+    def __init__(self, folder: str | None = None) -> None:
+        """Begin.
+
+        Args:
+            folder: for temporary files, 16 bytes a key; the system's by default.
+        """
+        self._folder = tempfile.TemporaryDirectory(prefix="madaudit-index-", dir=folder)
+        paths = [Path(self._folder.name, f"{part:03d}") for part in range(_N_PARTS)]
+        self._parts = [path.open("w+b") for path in paths]
+        self._n_entries = 0
+
+    def add(self, hashes: Hashes, rows: npt.NDArray[np.integer[Any]]) -> None:
+        """Take in the hashes of some keys with their rows, both (n,); rows come ascending."""
+        entries = np.empty(len(hashes), dtype=_ENTRY)
+        entries["hash"], entries["row"] = hashes, rows
+        parts = (hashes >> np.uint64(_HASH_BITS - 8)).astype(np.uint8)
+        order = np.argsort(parts, kind="stable")
+        bounds = np.searchsorted(parts[order], np.arange(_N_PARTS + 1))
+        grouped = entries[order]
+        for part in np.flatnonzero(np.diff(bounds)).tolist():
+            self._parts[part].write(grouped[bounds[part] : bounds[part + 1]].tobytes())
+        self._n_entries += len(hashes)
+
+    def write(self, create: Create, name: str, n_rows: int) -> Layout:
+        """Write the three files and drop the temporary ones.
+
+        Args:
+            create: opens a file by its name.
+            name: beginning of the files' names.
+            n_rows: in the store, whether they have a key or not.
+        """
+        layout = Layout.of(self._n_entries, n_rows)
+        sizes = np.zeros((1 << layout.bucket_bits) + 1, dtype="<u8")
+        shift = np.uint64(_HASH_BITS - layout.bucket_bits)
+        n_repeated = 0
+        with create(f"{name}.hashes") as hash_file, create(f"{name}.rows") as row_file:
+            for part in self._parts:
+                part.seek(0)
+                entries = np.frombuffer(part.read(), dtype=_ENTRY)
+                entries = entries[np.argsort(entries["hash"], kind="stable")]
+                hashes = entries["hash"]
+                n_repeated += _n_repeated(hashes)
+                tails = hashes.astype(">u8").view(np.uint8).reshape(-1, 8)
+                tails = tails[:, 8 - layout.hash_bytes :]
+                hash_file.write(np.ascontiguousarray(_without_bucket(tails, layout)).tobytes())
+                row_file.write(entries["row"].astype(f"<u{layout.row_bytes}").tobytes())
+                if layout.bucket_bits:
+                    buckets, counts = np.unique(hashes >> shift, return_counts=True)
+                    sizes[buckets + np.uint64(1)] += counts.astype("<u8")
+        if not layout.bucket_bits:
+            sizes[1] = self._n_entries
+        with create(f"{name}.buckets") as file:
+            file.write(np.cumsum(sizes).astype(f"<{layout.bucket_type}").tobytes())
+        self.close()
+        return Layout.of(self._n_entries, n_rows, n_repeated)
+
+    def close(self) -> None:
+        """Delete the temporary files."""
+        for part in self._parts:
+            part.close()
+        self._folder.cleanup()
+
+    def __enter__(self) -> KeyIndexBuilder:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _n_repeated(hashes: Hashes) -> int:
+    """Entries of a sorted array that another one equals."""
+    same = hashes[1:] == hashes[:-1]
+    either = np.zeros(len(hashes), dtype=bool)
+    either[1:] |= same
+    either[:-1] |= same
+    return int(either.sum())
+
+
+def _without_bucket(tails: npt.NDArray[np.uint8], layout: Layout) -> npt.NDArray[np.uint8]:
+    """The bits that number the bucket taken off the first byte of each tail."""
+    n_spare = 8 * layout.hash_bytes - (_HASH_BITS - layout.bucket_bits)
+    if not n_spare:
+        return tails
+    masked = tails.copy()
+    masked[:, 0] &= 0xFF >> n_spare
+    return masked
+
+
+class KeyIndex:
+    """An index being read; processes that map the same files share their memory."""
+
+    def __init__(self, folder: str, name: str, layout: Layout) -> None:
+        self._width = layout.hash_bytes
+        self._shift = _HASH_BITS - layout.bucket_bits
+        self._mask = (1 << self._shift) - 1
+        self._hashes = map_file(f"{folder}/{name}.hashes")
+        buckets = map_file(f"{folder}/{name}.buckets")
+        rows = map_file(f"{folder}/{name}.rows")
+        self._buckets = memoryview(buckets).cast(layout.bucket_type)
+        self._rows = memoryview(rows).cast("I" if layout.row_bytes == 4 else "Q")
+
+    def rows(self, prefix: bytes, key: bytes) -> Sequence[int]:
+        """Rows of a key, ascending; empty where it is not there."""
+        value = int.from_bytes(blake2b(prefix + key, digest_size=8).digest(), "big")
+        bucket = value >> self._shift
+        start, stop = self._buckets[bucket], self._buckets[bucket + 1]
+        width = self._width
+        needle = (value & self._mask).to_bytes(width, "big")
+        entries = self._hashes[start * width : stop * width]
+        at = entries.find(needle)
+        while at >= 0 and at % width:
+            at = entries.find(needle, at + 1)
+        if at < 0:
+            return ()
+        first = last = start + at // width
+        while last + 1 < stop and entries.startswith(needle, (last + 1 - start) * width):
+            last += 1
+        return self._rows[first : last + 1]
+
+
+def map_file(path: str) -> mmap.mmap | bytes:
+    """A file mapped for reading; an empty one cannot be."""
+    with open(path, "rb") as file:
+        try:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except ValueError:
+            return b""

@@ -1,0 +1,262 @@
+"""Decisions by look-up, shared by every host's `Keep`.
+
+What is known of a sample decides, in this order: shard and key, shard and ordinal, the row's
+number, uid or URL. A sample that the store does not know is kept, unless asked otherwise.
+"""
+
+from __future__ import annotations
+
+import bisect
+import mmap
+import os
+import shutil
+import tempfile
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from madaudit.assessment.policy import Policy
+from madaudit.errors import OptionError
+from madaudit.hooks.key_index import KeyIndex, key_bytes, map_file
+from madaudit.hooks.ledger import Ledger
+from madaudit.hooks.selection import Rule, Selection, read_policy
+from madaudit.hooks.store_index import (
+    BY,
+    FOLDER,
+    By,
+    IndexInfo,
+    build_index,
+    decisions_name,
+    fetch,
+    has_decisions,
+    prefix_of,
+    read_info,
+    write_decisions,
+)
+from madaudit.registry import suggest
+from madaudit.scanning.store import Store
+from madaudit.shards import files
+
+Unknown = Literal["keep", "drop"]
+_UNKNOWN = "not in the store"
+
+
+class Lookup:
+    """What a rule says of samples, by any of their names.
+
+    Attributes:
+        ledger: counts of what was decided.
+    """
+
+    def __init__(
+        self,
+        store: str,
+        *,
+        policy: Policy | str | None = None,
+        where: str | None = None,
+        by: By = "key",
+        unknown: Unknown = "keep",
+    ) -> None:
+        """Open a store's index, or make one for the time being.
+
+        Args:
+            store: folder or URL.
+            policy: or the file of one; its cut drops.
+            where: SQL of the rows to keep.
+            by: what samples are known by: "key" (with its shard), "uid" or "url".
+            unknown: what becomes of samples that the store does not know.
+
+        Raises:
+            RequestError: no store, a rule that it cannot answer, or an option that is none.
+        """
+        if by not in BY:
+            raise OptionError(f"by is {by!r}{suggest(by, list(BY))}")
+        if unknown not in ("keep", "drop"):
+            raise OptionError(f"unknown is {unknown!r}; allowed: 'keep', 'drop'")
+        self._asked: dict[str, Any] = {
+            "policy": read_policy(policy),
+            "where": where,
+            "unknown": unknown,
+        }
+        self._store = store.rstrip("/")
+        self._by = by
+        self._make()
+
+    def _make(self) -> None:
+        """Find or make the files, in a folder that goes when this object does."""
+        rule = Rule(self._asked["policy"], self._asked["where"])
+        selection = Selection(Store(self._store), rule)
+        scratch = tempfile.mkdtemp(prefix="madaudit-hook-")
+        weakref.finalize(self, _remove, scratch, os.getpid())
+        self._info, self._folder = _index_at(selection, self._by, Store(scratch))
+        self._codes_path = _decisions_at(selection, Store(scratch))
+        self.reasons = (*selection.reasons, _UNKNOWN)
+        self.ledger = Ledger(f"{scratch}/counts", self.reasons)
+        self._open()
+
+    def prefix(self, url: str) -> bytes | None:
+        """The namespace of the keys of a shard, by its path or URL; None where it is not known.
+
+        A shard is known by the longest end of the path that only its name has: data may have
+        moved since the scan.
+        """
+        if self._by != "key":
+            return prefix_of(self._by, "")
+        if url not in self._prefixes:
+            name = self._shard_name(url)
+            self._prefixes[url] = None if name is None else prefix_of("key", name)
+        return self._prefixes[url]
+
+    def keeps(self, prefix: bytes | None, key: str | None) -> bool:
+        """Whether a sample stays, counted.
+
+        Args:
+            prefix: of its shard, from `prefix`; None where that is not known.
+            key: its key, uid or URL; None where it has none.
+        """
+        if prefix is None or key is None:
+            return self._keeps_unknown()
+        rows = self._index.rows(prefix, key_bytes(key))
+        if len(rows) == 1:
+            code = self._codes[rows[0]]
+        elif not rows:
+            return self._keeps_unknown()
+        else:
+            code = self._code_of_many(rows)
+        if code:
+            self.ledger.drop(code)
+            return False
+        self.ledger.keep()
+        return True
+
+    def keeps_row(self, row: int) -> bool:
+        """Whether the sample of that number in the store stays, counted."""
+        if not 0 <= row < len(self._codes):
+            return self._keeps_unknown()
+        code = self._codes[row]
+        if code:
+            self.ledger.drop(code)
+            return False
+        self.ledger.keep()
+        return True
+
+    def keeps_ordinal(self, shard: str, ordinal: int) -> bool:
+        """Whether a sample stays, by its shard (path or URL) and its place in it, counted."""
+        row = self.row_of(shard, ordinal)
+        return self._keeps_unknown() if row is None else self.keeps_row(row)
+
+    def row_of(self, shard: str, ordinal: int) -> int | None:
+        """Number of a sample's row; None where the store does not know it."""
+        name = self._shard_name(shard)
+        if name is None:
+            return None
+        known = self._shards[name]
+        if known.is_whole:
+            return known.start + ordinal if 0 <= ordinal < known.n_rows else None
+        start = self._sampled_starts[name]
+        at = bisect.bisect_left(self._ordinals, ordinal, start, start + known.n_rows)
+        is_there = at < start + known.n_rows and self._ordinals[at] == ordinal
+        return known.start + at - start if is_there else None
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of the store."""
+        return len(self._codes)
+
+    def reason_of(self, row: int) -> str | None:
+        """Why a row goes; None where it stays."""
+        code = self._codes[row]
+        return None if code == 0 else self.reasons[code - 1]
+
+    def report(self) -> dict[str, Any]:
+        """What was decided so far, and why; see `Ledger.report`."""
+        return self.ledger.report()
+
+    def _keeps_unknown(self) -> bool:
+        self.ledger.note_unknown()
+        if self._asked["unknown"] == "drop":
+            self.ledger.drop(len(self.reasons))
+            return False
+        self.ledger.keep()
+        return True
+
+    def _code_of_many(self, rows: Sequence[int]) -> int:
+        """One code for the rows of one key: the first that drops, if any does."""
+        codes = [self._codes[row] for row in rows]
+        if 0 in codes and any(codes):
+            self.ledger.note_ambiguous()
+        return next((code for code in codes if code), 0)
+
+    def _shard_name(self, url: str) -> str | None:
+        if url in self._shards:
+            return url
+        if url in self._by_uri:
+            return self._by_uri[url]
+        parts = url.partition("?")[0].replace("::", "/").split("/")
+        for first in range(len(parts)):
+            name = "/".join(parts[first:])
+            if name in self._shards:
+                return name
+        found = self._by_file.get(parts[-1].split(" ")[0], ())
+        return found[0] if len(found) == 1 else None
+
+    def _open(self) -> None:
+        """Map the files; each process does so once."""
+        info = self._info
+        self._index = KeyIndex(f"{self._folder}/{FOLDER}", self._by, info.layouts[self._by])
+        self._codes: mmap.mmap | bytes = map_file(self._codes_path)
+        self._ordinals = memoryview(map_file(f"{self._folder}/{FOLDER}/ordinals")).cast("q")
+        self._prefixes: dict[str, bytes | None] = {}
+        self._shards = {shard.name: shard for shard in info.shards}
+        self._by_uri = {shard.uri: shard.name for shard in info.shards}
+        self._by_file: dict[str, list[str]] = {}
+        self._sampled_starts: dict[str, int] = {}
+        n_sampled = 0
+        for shard in info.shards:
+            self._by_file.setdefault(shard.name.rpartition("/")[2], []).append(shard.name)
+            if not shard.is_whole:
+                self._sampled_starts[shard.name] = n_sampled
+                n_sampled += shard.n_rows
+
+    def __getstate__(self) -> dict[str, Any]:
+        names = ("_asked", "_store", "_by", "_info", "_folder", "_codes_path", "reasons", "ledger")
+        return {name: self.__dict__[name] for name in names}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if Path(self._codes_path).exists():
+            self._open()
+        else:
+            self._make()  # on another machine, where the files are not
+
+
+def _remove(folder: str, process: int) -> None:
+    """Delete a folder, but not from a forked process whose parent still uses it."""
+    if os.getpid() == process:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _index_at(selection: Selection, by: By, scratch: Store) -> tuple[IndexInfo, str]:
+    """An index with that kind of key, and the local folder that it is in."""
+    store = selection.store
+    info = read_info(store, selection.survey)
+    if info is None or by not in info.layouts:
+        return build_index(store, selection.survey, [by], scratch), scratch.url
+    if files.is_local(store.url):
+        return info, files.local_path(store.url)
+    names = [f"{FOLDER}/{by}.{part}" for part in ("buckets", "hashes", "rows")]
+    fetch(store, scratch, [*names, f"{FOLDER}/ordinals"])
+    return info, scratch.url
+
+
+def _decisions_at(selection: Selection, scratch: Store) -> str:
+    """The local file of a rule's decisions."""
+    name = f"{decisions_name(selection)}.codes"
+    if not has_decisions(selection, selection.store):
+        write_decisions(selection, scratch)
+    elif files.is_local(selection.store.url):
+        return str(Path(files.local_path(selection.store.url), name))
+    else:
+        fetch(selection.store, scratch, [name])
+    return str(Path(scratch.url, name))
