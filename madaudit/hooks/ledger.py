@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import mmap
 import os
+import shutil
 import struct
+import tempfile
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,11 +22,25 @@ _KEPT, _UNKNOWN, _AMBIGUOUS, _FAILED = range(4)
 _N_FIXED = 4
 
 
+def scratch_folder(owner: object) -> str:
+    """A temporary folder that goes when its owner does; copies in other processes may use it."""
+    folder = tempfile.mkdtemp(prefix="madaudit-hook-")
+    weakref.finalize(owner, _remove, folder, os.getpid())
+    return folder
+
+
+def _remove(folder: str, process: int) -> None:
+    """Delete a folder, but not from a forked process whose parent still uses it."""
+    if os.getpid() == process:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 class Ledger:
     """Counts of decisions.
 
     Attributes:
         reasons: why samples go; a sample's code is one more than the place.
+        last_reason: of the sample that was dropped last, by this process.
     """
 
     def __init__(self, folder: str, reasons: Sequence[str]) -> None:
@@ -31,6 +48,7 @@ class Ledger:
         self._folder = folder
         self._n_slots = _N_FIXED + len(self.reasons)
         self._process = 0
+        self.last_reason = ""
         self._counts = memoryview(bytearray(8 * self._n_slots)).cast("q")
 
     def keep(self) -> None:
@@ -42,6 +60,7 @@ class Ledger:
         """Count a sample that goes, by its code, from 1."""
         self._open()
         self._counts[_N_FIXED - 1 + code] += 1
+        self.last_reason = self.reasons[code - 1]
 
     def note_unknown(self) -> None:
         """Count a sample that the store does not know."""
@@ -78,6 +97,13 @@ class Ledger:
             "ambiguous": sums[_AMBIGUOUS],
             "failed": sums[_FAILED],
         }
+
+    def in_words(self) -> str:
+        """The report in a line."""
+        report = self.report()
+        parts = [f"{reason}: {n}" for reason, n in report["reasons"].items()]
+        parts += [f"{name}: {report[name]}" for name in ("unknown", "ambiguous", "failed")]
+        return f"{report['kept']} kept, {report['dropped']} dropped ({', '.join(parts)})"
 
     def _open(self) -> None:
         """Map this process's own file; a forked one must not write into its parent's."""

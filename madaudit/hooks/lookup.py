@@ -9,9 +9,6 @@ from __future__ import annotations
 import bisect
 import mmap
 import os
-import shutil
-import tempfile
-import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -19,12 +16,13 @@ from typing import Any, Literal
 from madaudit.assessment.policy import Policy
 from madaudit.errors import OptionError
 from madaudit.hooks.key_index import KeyIndex, key_bytes, map_file
-from madaudit.hooks.ledger import Ledger
+from madaudit.hooks.ledger import Ledger, scratch_folder
 from madaudit.hooks.selection import Rule, Selection, read_policy
 from madaudit.hooks.store_index import (
     BY,
     FOLDER,
     By,
+    IndexedShard,
     IndexInfo,
     build_index,
     decisions_name,
@@ -47,7 +45,12 @@ class Lookup:
 
     Attributes:
         ledger: counts of what was decided.
+        fingerprint: of the rule and of what it was asked of.
+        reasons: why samples go.
     """
+
+    _files: dict[str, tuple[str, int]] | None
+    _shards: dict[str, IndexedShard]
 
     def __init__(
         self,
@@ -87,10 +90,10 @@ class Lookup:
         """Find or make the files, in a folder that goes when this object does."""
         rule = Rule(self._asked["policy"], self._asked["where"])
         selection = Selection(Store(self._store), rule)
-        scratch = tempfile.mkdtemp(prefix="madaudit-hook-")
-        weakref.finalize(self, _remove, scratch, os.getpid())
+        scratch = scratch_folder(self)
         self._info, self._folder = _index_at(selection, self._by, Store(scratch))
         self._codes_path = _decisions_at(selection, Store(scratch))
+        self.fingerprint = selection.fingerprint
         self.reasons = (*selection.reasons, _UNKNOWN)
         self.ledger = Ledger(f"{scratch}/counts", self.reasons)
         self._open()
@@ -130,9 +133,9 @@ class Lookup:
         self.ledger.keep()
         return True
 
-    def keeps_row(self, row: int) -> bool:
-        """Whether the sample of that number in the store stays, counted."""
-        if not 0 <= row < len(self._codes):
+    def keeps_row(self, row: int | None) -> bool:
+        """Whether the sample of that number in the store stays, counted; None is not known."""
+        if row is None or not 0 <= row < len(self._codes):
             return self._keeps_unknown()
         code = self._codes[row]
         if code:
@@ -143,8 +146,7 @@ class Lookup:
 
     def keeps_ordinal(self, shard: str, ordinal: int) -> bool:
         """Whether a sample stays, by its shard (path or URL) and its place in it, counted."""
-        row = self.row_of(shard, ordinal)
-        return self._keeps_unknown() if row is None else self.keeps_row(row)
+        return self.keeps_row(self.row_of(shard, ordinal))
 
     def row_of(self, shard: str, ordinal: int) -> int | None:
         """Number of a sample's row; None where the store does not know it."""
@@ -159,6 +161,17 @@ class Lookup:
         is_there = at < start + known.n_rows and self._ordinals[at] == ordinal
         return known.start + at - start if is_there else None
 
+    def row_of_file(self, path: str) -> int | None:
+        """Number of the row of an image file in a folder that was scanned; None where unknown."""
+        if self._files is None:
+            self._files = {
+                files.join(shard.uri, name): (shard.name, ordinal)
+                for shard in self._shards.values()
+                for ordinal, name in enumerate(shard.paths)
+            }
+        place = self._files.get(path) or self._files.get(os.path.abspath(path))
+        return None if place is None else self.row_of(*place)
+
     @property
     def n_rows(self) -> int:
         """Rows of the store."""
@@ -168,10 +181,6 @@ class Lookup:
         """Why a row goes; None where it stays."""
         code = self._codes[row]
         return None if code == 0 else self.reasons[code - 1]
-
-    def report(self) -> dict[str, Any]:
-        """What was decided so far, and why; see `Ledger.report`."""
-        return self.ledger.report()
 
     def _keeps_unknown(self) -> bool:
         self.ledger.note_unknown()
@@ -208,6 +217,7 @@ class Lookup:
         self._codes: mmap.mmap | bytes = map_file(self._codes_path)
         self._ordinals = memoryview(map_file(f"{self._folder}/{FOLDER}/ordinals")).cast("q")
         self._prefixes: dict[str, bytes | None] = {}
+        self._files = None
         self._shards = {shard.name: shard for shard in info.shards}
         self._by_uri = {shard.uri: shard.name for shard in info.shards}
         self._by_file: dict[str, list[str]] = {}
@@ -220,8 +230,8 @@ class Lookup:
                 n_sampled += shard.n_rows
 
     def __getstate__(self) -> dict[str, Any]:
-        names = ("_asked", "_store", "_by", "_info", "_folder", "_codes_path", "reasons", "ledger")
-        return {name: self.__dict__[name] for name in names}
+        made = ("_info", "_folder", "_codes_path", "fingerprint", "reasons", "ledger")
+        return {name: self.__dict__[name] for name in ("_asked", "_store", "_by", *made)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -229,12 +239,6 @@ class Lookup:
             self._open()
         else:
             self._make()  # on another machine, where the files are not
-
-
-def _remove(folder: str, process: int) -> None:
-    """Delete a folder, but not from a forked process whose parent still uses it."""
-    if os.getpid() == process:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _index_at(selection: Selection, by: By, scratch: Store) -> tuple[IndexInfo, str]:

@@ -43,6 +43,7 @@ class IndexedShard:
         start: number of its first row.
         n_rows: of them.
         is_whole: whether each sample has a row, so that ordinals need no search.
+        paths: files of a virtual shard, relative to `uri`; empty otherwise.
     """
 
     name: str
@@ -50,6 +51,7 @@ class IndexedShard:
     start: int
     n_rows: int
     is_whole: bool
+    paths: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,12 +84,18 @@ def indexed_shards(survey: Survey) -> tuple[IndexedShard, ...]:
     """The finished shards, their rows numbered."""
     shards, start = [], 0
     for marker in survey.markers:
-        n_rows = marker["n_rows"]
-        is_whole = n_rows == marker["n_samples"]
+        seen = marker["input"]
         shards.append(
-            IndexedShard(marker["shard"], marker["input"]["uri"], start, n_rows, is_whole)
+            IndexedShard(
+                marker["shard"],
+                seen["uri"],
+                start,
+                marker["n_rows"],
+                marker["n_rows"] == marker["n_samples"],
+                tuple(seen.get("paths", ())),
+            )
         )
-        start += n_rows
+        start += marker["n_rows"]
     return tuple(shards)
 
 

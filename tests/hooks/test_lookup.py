@@ -49,7 +49,7 @@ def test_a_shard_name_that_two_folders_have_is_not_guessed(store):
     lookup = Lookup(store)
     assert lookup.prefix("/elsewhere/a.tar") is None
     assert decisions(lookup, "/elsewhere/a.tar") == [True] * 7
-    assert lookup.report()["unknown"] == 7
+    assert lookup.ledger.report()["unknown"] == 7
 
 
 @pytest.mark.parametrize("is_indexed", [False, True])
@@ -92,7 +92,7 @@ def test_a_sample_that_the_store_does_not_know_is_kept_and_counted(store):
     lookup = Lookup(store)
     assert lookup.keeps(lookup.prefix("two/b.tar"), "nobody")
     assert lookup.keeps(None, "000000000")
-    assert lookup.report() == {
+    assert lookup.ledger.report() == {
         "kept": 2,
         "dropped": 0,
         "reasons": {},
@@ -105,14 +105,14 @@ def test_a_sample_that_the_store_does_not_know_is_kept_and_counted(store):
 def test_it_is_dropped_where_that_is_asked_for(store):
     lookup = Lookup(store, unknown="drop")
     assert not lookup.keeps(lookup.prefix("two/b.tar"), "nobody")
-    assert lookup.report()["reasons"] == {"not in the store": 1}
+    assert lookup.ledger.report()["reasons"] == {"not in the store": 1}
 
 
 def test_a_key_of_a_kept_and_of_a_dropped_row_goes_and_is_counted(tmp_path):
     twins = [photo(0, key="twin"), photo(1), generated(2, key="twin")]
     lookup = Lookup(make_store(tmp_path, a=twins))
     assert not lookup.keeps(lookup.prefix("a.tar"), "twin")
-    report = lookup.report()
+    report = lookup.ledger.report()
     assert (report["ambiguous"], report["reasons"]) == (1, {"marked by a1111": 1})
 
 
@@ -138,7 +138,7 @@ def test_a_pickled_copy_decides_the_same_and_counts_with_it(store):
     copy = pickle.loads(pickle.dumps(lookup))
     assert decisions(copy, "two/b.tar") == EXPECTED
     assert decisions(lookup, "two/b.tar") == EXPECTED
-    assert lookup.report()["dropped"] == 6
+    assert lookup.ledger.report()["dropped"] == 6
 
 
 def test_a_copy_on_a_machine_without_the_files_makes_its_own(store):
@@ -147,7 +147,7 @@ def test_a_copy_on_a_machine_without_the_files_makes_its_own(store):
     del lookup
     copy = pickle.loads(packed)
     assert decisions(copy, "two/b.tar") == EXPECTED
-    assert copy.report()["dropped"] == 3
+    assert copy.ledger.report()["dropped"] == 3
 
 
 def _work(lookup):
@@ -163,8 +163,8 @@ def test_counts_of_forked_workers_are_gathered(store):
     for worker in workers:
         worker.join()
     decisions(lookup, "two/b.tar")
-    assert lookup.report()["kept"] == 16
-    assert lookup.report()["dropped"] == 12
+    assert lookup.ledger.report()["kept"] == 16
+    assert lookup.ledger.report()["dropped"] == 12
 
 
 def test_its_temporary_files_go_with_it_and_not_with_a_forked_child(store):
