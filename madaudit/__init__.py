@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from madaudit.commands.explain import explain as explain
     from madaudit.commands.label import label as label
     from madaudit.commands.filter import filter as filter
+    from madaudit.commands.filter import filter as filter  # noqa: A004 — the interface names it so
     from madaudit.commands.index import index as index
     from madaudit.commands.merge import merge as merge
     from madaudit.commands.report import report as report

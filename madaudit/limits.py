@@ -175,6 +175,9 @@ MAX_PAGE_ITEMS = 5000
 # A policy is written by hand, in under a kilobyte.
 MAX_POLICY_BYTES = 1 << 20
 
+# Sources that a monitor tells apart; a training set has tens, and a log has no reader for more.
+MAX_MONITOR_SOURCES = 1000
+
 # Strata kept at most; a data set has millions of domains, a table no reader for them.
 MAX_STRATA = 100_000
 # Domains counted at once; beyond it the ones without a mark are counted together.

@@ -10,8 +10,9 @@ import numpy as np
 from madaudit.assessment.policy import Policy
 from madaudit.errors import OptionError
 from madaudit.estimation.combination import Combiner
-from madaudit.hooks.ledger import Ledger, scratch_folder
+from madaudit.hooks.ledger import Ledger
 from madaudit.hooks.selection import read_policy
+from madaudit.hooks.shared_sums import scratch_folder
 from madaudit.scanning.batches import prepare_batches
 from madaudit.scanning.plan import Plan
 from madaudit.scanning.shard_scan import detect_all

@@ -16,8 +16,9 @@ from typing import Any, Literal
 from madaudit.assessment.policy import Policy
 from madaudit.errors import OptionError
 from madaudit.hooks.key_index import KeyIndex, key_bytes, map_file
-from madaudit.hooks.ledger import Ledger, scratch_folder
+from madaudit.hooks.ledger import Ledger
 from madaudit.hooks.selection import Rule, Selection, read_policy
+from madaudit.hooks.shared_sums import scratch_folder
 from madaudit.hooks.store_index import (
     BY,
     FOLDER,
@@ -132,6 +133,10 @@ class Lookup:
             return False
         self.ledger.keep()
         return True
+
+    def rows(self, prefix: bytes, key: str) -> Sequence[int]:
+        """Numbers of a key's rows; nothing is counted."""
+        return self._index.rows(prefix, key_bytes(key))
 
     def keeps_row(self, row: int | None) -> bool:
         """Whether the sample of that number in the store stays, counted; None is not known."""

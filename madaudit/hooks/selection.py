@@ -179,6 +179,23 @@ class Selection:
         """The code of a row whose sample cannot be copied; only a writer of shards gives it."""
         return self._code(_UNCOPIED)
 
+    def look(self, shard: str) -> Iterator[Decided]:
+        """Rows of a shard with their marks and scores, whatever the rule asks for."""
+        found = self.any_posteriors
+        known = None if found is None else found.shard(shard)
+        wanted = ["ordinal", "key", *mark_columns(self._detectors)]
+        for rows in self.store.row_batches(shard, wanted):
+            marks = strongest_marks(rows, self._detectors)
+            scores = None if known is None else known.at(rows.column("ordinal").to_numpy())
+            yield Decided(rows, np.zeros(rows.num_rows, dtype=np.uint8), marks, scores)
+
+    @cached_property
+    def any_posteriors(self) -> Posteriors | None:
+        """The policy's posteriors, or the only ones that the store has; None without any."""
+        policy = self.rule.policy
+        calibration = None if policy is None else calibration_of(policy)
+        return Posteriors.find(self.store, calibration)
+
     def codes_of(self, shard: str) -> npt.NDArray[np.uint8]:
         """What becomes of each row of a shard (n,)."""
         parts = [decided.codes for decided in self.decide(shard)]
