@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from madaudit.commands.calibrate import calibrate as calibrate
     from madaudit.commands.check import check as check
     from madaudit.commands.completion import completion as completion
+    from madaudit.commands.check_plugin import check_plugin as check_plugin
     from madaudit.commands.demo import demo as demo
     from madaudit.commands.detectability import detectability as detectability
     from madaudit.commands.detectors import list_detectors as list_detectors
@@ -41,6 +42,7 @@ _TWINS = {
     "bank": "madaudit.commands.bank",
     "check": "madaudit.commands.check",
     "completion": "madaudit.commands.completion",
+    "check_plugin": "madaudit.commands.check_plugin",
     "demo": "madaudit.commands.demo",
     "detectability": "madaudit.commands.detectability",
     "diff": "madaudit.commands.diff",

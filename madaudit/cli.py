@@ -16,6 +16,7 @@ _VERBS = {
     "bank": "Build or enlarge a bank of known images for the detector `neighbours`.",
     "check": "Check a store against a policy's rules.",
     "completion": "Print what makes a shell complete madaudit's commands and flags.",
+    "check-plugin": "Check a plug-in, yours or ours, against its family's contract.",
     "demo": "Make demonstration shards and run everything on them.",
     "detectability": "Measure what share of image watermarks survives resizing, JPEG and crops.",
     "detectors": "List the detectors: what each needs, and what it was verified on.",
@@ -44,7 +45,7 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _VERBS:
             return None
-        module = importlib.import_module(f"madaudit.commands.{cmd_name}")
+        module = importlib.import_module(f"madaudit.commands.{cmd_name.replace('-', '_')}")
         command = module.command
         if not isinstance(command, click.Command):
             raise TypeError(f"madaudit.commands.{cmd_name}.command is no click command")

@@ -10,6 +10,7 @@ the reason as its error message, and is in no shard.
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +25,9 @@ from madaudit.scanning.plan import Plan
 
 try:
     import pyarrow as pa
-    from img2dataset import main as _main
+
+    # The package hides this module behind a function of its name.
+    _main: Any = importlib.import_module("img2dataset.main")
 except ImportError as error:
     raise RequestError(
         "cannot use the hook: the package 'img2dataset' is not installed; run: pip install "

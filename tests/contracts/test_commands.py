@@ -28,7 +28,7 @@ def command_of(verb):
 
 
 def twin_of(verb):
-    return getattr(madaudit, _TWINS.get(verb, verb))
+    return getattr(madaudit, _TWINS.get(verb, verb.replace("-", "_")))
 
 
 def flag_names(verb):
@@ -58,7 +58,7 @@ def test_its_help_is_shown_and_every_option_is_in_it(verb):
 def test_it_has_a_python_twin_with_a_docstring(verb):
     twin = twin_of(verb)
     assert inspect.isfunction(twin)
-    assert twin.__module__ == f"madaudit.commands.{verb}"
+    assert twin.__module__ == f"madaudit.commands.{verb.replace('-', '_')}"
     assert inspect.getdoc(twin)
 
 
@@ -78,7 +78,7 @@ def test_its_twin_and_its_flags_have_the_same_defaults(verb):
 
 @every_verb
 def test_its_twin_returns_something_with_a_to_dict(verb):
-    module = importlib.import_module(f"madaudit.commands.{verb}")
+    module = importlib.import_module(f"madaudit.commands.{verb.replace('-', '_')}")
     returned = getattr(module, inspect.signature(twin_of(verb)).return_annotation)
     assert callable(returned.to_dict)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import tarfile
 import threading
@@ -96,8 +97,7 @@ def test_every_image_that_came_has_its_provenance(urls, tmp_path):
 
 
 def test_the_package_is_left_as_it_was(urls, tmp_path):
-    from img2dataset import main
-
+    main = importlib.import_module("img2dataset.main")
     before = (main.Resizer, main.WebDatasetSampleWriter)
     download(urls, tmp_path / "out")
     assert (main.Resizer, main.WebDatasetSampleWriter) == before

@@ -1,0 +1,12 @@
+"""What every plug-in of a family promises, as checks that run on any member: ours or a stranger's.
+
+`madaudit check-plugin NAME` runs them. A family is one file and one line here; a check is a
+function whose name is the promise, and which raises `BrokenPromise` with what it saw.
+"""
+
+from __future__ import annotations
+
+FAMILIES: dict[str, str] = {
+    "detectors": "madaudit.contracts.detectors",
+    "readers": "madaudit.contracts.readers",
+}

@@ -1,0 +1,139 @@
+"""What every detector promises; tests/contracts/test_detectors.py holds ours to the same list."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import pickle
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, get_args
+
+from madaudit.contracts.base import Checked, require, run_checks
+from madaudit.contracts.images import NO_IMAGES, plain_images, sample_images
+from madaudit.detectors.base import Batch, Detector, Kind, Look, Raster, Tier
+from madaudit.detectors.provenance.containers import parse
+from madaudit.limits import DEFAULT_MAX_PIXELS
+from madaudit.scanning.decode import decode
+from madaudit.types import LABELS, STATES, Evidence, Sample
+
+Images = Sequence[bytes]
+
+
+def check_detector(name: str, detector: Detector) -> list[Checked]:
+    """Every promise of the family, checked on one detector."""
+    images = sample_images()
+    checks = [partial(check, detector, images) for check in CHECKS]
+    named = partial(it_names_itself_as_the_registry_does, detector, name)
+    names = [check.__name__ for check in CHECKS]
+    return run_checks([*checks, named], [*names, "it_names_itself_as_the_registry_does"])
+
+
+def it_says_one_thing_of_each_sample(detector: Detector, images: Images) -> None:
+    said = detector.detect(batch_of(images))
+    require(len(said) == len(images), f"{len(said)} answers to {len(images)} samples")
+    odd = [item.state for item in said if item.state not in STATES]
+    require(not odd, f"states {odd[:3]}; allowed: {', '.join(STATES)}")
+
+
+def an_empty_batch_gives_nothing(detector: Detector, images: Images) -> None:
+    said = detector.detect(batch_of(()))
+    require(said == [], f"{said!r}")
+
+
+def the_size_of_the_batch_does_not_matter(detector: Detector, images: Images) -> None:
+    one_by_one = [detector.detect(batch_of((image,)))[0] for image in images]
+    _require_same(one_by_one, detector.detect(batch_of(images)), "alone and in a batch")
+
+
+def the_order_of_the_batch_does_not_matter(detector: Detector, images: Images) -> None:
+    backwards = detector.detect(batch_of(images[::-1]))
+    _require_same(backwards[::-1], detector.detect(batch_of(images)), "backwards and forwards")
+
+
+def it_says_the_same_twice(detector: Detector, images: Images) -> None:
+    first, second = (detector.detect(batch_of(images)) for _ in range(2))
+    _require_same(first, second, "once and again")
+
+
+def what_is_no_image_is_missing(detector: Detector, images: Images) -> None:
+    for image in NO_IMAGES:
+        (item,) = detector.detect(batch_of((image,)))
+        is_missing = item.state == "missing" and math.isnan(item.score)
+        require(is_missing, f"{item.state}, score {item.score} for the bytes {image[:24]!r}")
+
+
+def a_pickled_copy_says_the_same(detector: Detector, images: Images) -> None:
+    copy = pickle.loads(pickle.dumps(detector))  # noqa: S301 — of an object made right here
+    require(copy == detector, "the copy is not equal to it")
+    said = copy.detect(batch_of(images))
+    _require_same(said, detector.detect(batch_of(images)), "a copy and itself")
+
+
+def what_is_present_says_why_in_words(detector: Detector, images: Images) -> None:
+    for item in detector.detect(batch_of(images)):
+        if item.state == "present":
+            require(item.detail is not None, "a present mark without a detail")
+            says = "" if item.detail is None else item.detail.says
+            require(says.isprintable() and bool(says), f"says {says!r}")
+            label = None if item.detail is None else item.detail.label
+            require(label in (None, *LABELS), f"label {label!r}; allowed: {', '.join(LABELS)}")
+
+
+def a_detector_has_no_hit_on_a_plain_image(detector: Detector, images: Images) -> None:
+    hits = [item for item in detector.detect(batch_of(plain_images())) if item.is_hit]
+    require(not hits, f"{len(hits)} hits on images of noise: {hits[:1]!r}")
+
+
+def it_is_a_frozen_dataclass(detector: Detector, images: Images) -> None:
+    kind: Any = type(detector)
+    parameters = getattr(kind, "__dataclass_params__", None)
+    is_frozen = dataclasses.is_dataclass(kind) and getattr(parameters, "frozen", False)
+    require(is_frozen, "give its class @dataclass(frozen=True); its fields are its options")
+
+
+def it_names_itself_as_the_registry_does(detector: Detector, name: str) -> None:
+    require(detector.name == name, f"name is {detector.name!r}, it is registered as {name!r}")
+    is_version = isinstance(detector.version, int) and detector.version >= 1
+    require(is_version, f"version is {detector.version!r}; it must be a number from 1")
+    require(detector.kind in get_args(Kind), f"kind is {detector.kind!r}; {get_args(Kind)}")
+    require(detector.tier in get_args(Tier), f"tier is {detector.tier!r}; {get_args(Tier)}")
+    require(bool(detector.verified), "verified is empty; say on what it was checked")
+
+
+CHECKS: tuple[Callable[[Detector, Images], None], ...] = (
+    it_says_one_thing_of_each_sample,
+    an_empty_batch_gives_nothing,
+    the_size_of_the_batch_does_not_matter,
+    the_order_of_the_batch_does_not_matter,
+    it_says_the_same_twice,
+    what_is_no_image_is_missing,
+    a_pickled_copy_says_the_same,
+    what_is_present_says_why_in_words,
+    a_detector_has_no_hit_on_a_plain_image,
+    it_is_a_frozen_dataclass,
+)
+
+
+def batch_of(images: Images) -> Batch:
+    """Images as a scan at tier "pixels" hands them over."""
+    looks = []
+    for ordinal, image in enumerate(images):
+        view = memoryview(image)
+        sample = Sample(ordinal, f"{ordinal}", 0, len(image), view)
+        looks.append(Look(sample, parse(view)))
+
+    def raster(index: int) -> Raster | None:
+        container, image = looks[index].container, looks[index].sample.image
+        if container is None or image is None:
+            return None
+        return decode(image, container, DEFAULT_MAX_PIXELS).raster
+
+    return Batch(looks, raster)
+
+
+def _require_same(first: Sequence[Evidence], second: Sequence[Evidence], how: str) -> None:
+    """Compared as text, in which a missing score equals another."""
+    require(len(first) == len(second), f"{len(first)} and {len(second)} answers, {how}")
+    for place, (one, other) in enumerate(zip(first, second, strict=True)):
+        require(repr(one) == repr(other), f"sample {place}, {how}: {one!r} and {other!r}")
