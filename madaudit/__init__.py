@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from madaudit.commands.bank import bank as bank
     from madaudit.commands.calibrate import calibrate as calibrate
     from madaudit.commands.check import check as check
-    from madaudit.commands.completion import completion as completion
     from madaudit.commands.check_plugin import check_plugin as check_plugin
+    from madaudit.commands.completion import completion as completion
     from madaudit.commands.demo import demo as demo
     from madaudit.commands.detectability import detectability as detectability
     from madaudit.commands.detectors import list_detectors as list_detectors
@@ -23,10 +23,9 @@ if TYPE_CHECKING:
     from madaudit.commands.duplicates import duplicates as duplicates
     from madaudit.commands.estimate import estimate as estimate
     from madaudit.commands.explain import explain as explain
-    from madaudit.commands.label import label as label
-    from madaudit.commands.filter import filter as filter
     from madaudit.commands.filter import filter as filter  # noqa: A004 — the interface names it so
     from madaudit.commands.index import index as index
+    from madaudit.commands.label import label as label
     from madaudit.commands.merge import merge as merge
     from madaudit.commands.report import report as report
     from madaudit.commands.risk import risk as risk
@@ -38,11 +37,11 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _TWINS = {
-    "calibrate": "madaudit.commands.calibrate",
     "bank": "madaudit.commands.bank",
+    "calibrate": "madaudit.commands.calibrate",
     "check": "madaudit.commands.check",
-    "completion": "madaudit.commands.completion",
     "check_plugin": "madaudit.commands.check_plugin",
+    "completion": "madaudit.commands.completion",
     "demo": "madaudit.commands.demo",
     "detectability": "madaudit.commands.detectability",
     "diff": "madaudit.commands.diff",
@@ -50,9 +49,9 @@ _TWINS = {
     "duplicates": "madaudit.commands.duplicates",
     "estimate": "madaudit.commands.estimate",
     "explain": "madaudit.commands.explain",
-    "label": "madaudit.commands.label",
     "filter": "madaudit.commands.filter",
     "index": "madaudit.commands.index",
+    "label": "madaudit.commands.label",
     "list_detectors": "madaudit.commands.detectors",
     "merge": "madaudit.commands.merge",
     "report": "madaudit.commands.report",

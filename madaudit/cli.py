@@ -12,11 +12,11 @@ from madaudit import __version__
 
 # Verb to the line that --help shows for it; loading the commands to ask them would be slow.
 _VERBS = {
-    "calibrate": "Calibrate graded detectors on samples whose label is known.",
     "bank": "Build or enlarge a bank of known images for the detector `neighbours`.",
+    "calibrate": "Calibrate graded detectors on samples whose label is known.",
     "check": "Check a store against a policy's rules.",
-    "completion": "Print what makes a shell complete madaudit's commands and flags.",
     "check-plugin": "Check a plug-in, yours or ours, against its family's contract.",
+    "completion": "Print what makes a shell complete madaudit's commands and flags.",
     "demo": "Make demonstration shards and run everything on them.",
     "detectability": "Measure what share of image watermarks survives resizing, JPEG and crops.",
     "detectors": "List the detectors: what each needs, and what it was verified on.",
@@ -25,16 +25,16 @@ _VERBS = {
     "duplicates": "Find copies of one another among the samples of a store.",
     "estimate": "Estimate the effective real fraction p from a store.",
     "explain": "Show every row of a key, with its evidence in words.",
-    "label": "Draw samples for people to label on one offline page, and read the labels back.",
     "filter": "Keep what a policy, a cut or a predicate leaves: lists or clean shards.",
     "index": "Build the index that the hooks of training pipelines map.",
+    "label": "Draw samples for people to label on one offline page, and read the labels back.",
     "merge": "Make one store of several that were scanned with the same options.",
     "report": "Write the audit report: one offline HTML file and its JSON twin.",
     "risk": "Tell what the synthetic share does to models trained on it.",
     "scan": "Scan shards or folders of images into a store.",
-    "weights": "List or fetch the weights of encoders.",
     "simulate": "Predict what a self-consuming loop does to models.",
     "verify": "Check that a store is whole and fits its inputs.",
+    "weights": "List or fetch the weights of encoders.",
 }
 
 

@@ -1,8 +1,8 @@
 """The control of content: the evaluation's photos as autoencoders give them back.
 
 The autoencoders are those that train_forensic made (four ways of going up); each photo goes
-through one of them. What they give back shows the same things as the photo, so a detector that tells it
-from the photo sees how it was made.
+through one of them. What they give back shows the same things as the photo, so a detector that
+tells it from the photo sees how it was made.
 """
 
 from __future__ import annotations

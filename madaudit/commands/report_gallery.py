@@ -12,9 +12,10 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from madaudit.commands.report_picks import Pick, Rows
-from madaudit.commands.store_rows import MarkRows, read_detail
+from madaudit.commands.store_rows import MarkRows
 from madaudit.errors import MadauditError, StoreError
 from madaudit.estimation.tally import NO_MARK
+from madaudit.scanning.details import read_detail
 from madaudit.scanning.store import Store, Survey
 from madaudit.shards import files
 from madaudit.types import Sample, Shard, can_hit

@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 
@@ -32,6 +33,11 @@ def require(holds: bool, problem: str) -> None:
     """Raise what was seen where a promise does not hold."""
     if not holds:
         raise BrokenPromise(problem)
+
+
+def sent_to_a_worker(plugin: Any) -> Any:
+    """The copy that a worker process would get."""
+    return ForkingPickler.loads(ForkingPickler.dumps(plugin))
 
 
 def run_checks(checks: Iterable[Callable[[], None]], names: Iterable[str]) -> list[Checked]:

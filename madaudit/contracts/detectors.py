@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import pickle
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, get_args
 
-from madaudit.contracts.base import Checked, require, run_checks
+from madaudit.contracts.base import Checked, require, run_checks, sent_to_a_worker
 from madaudit.contracts.images import NO_IMAGES, plain_images, sample_images
 from madaudit.detectors.base import Batch, Detector, Kind, Look, Raster, Tier
 from madaudit.detectors.provenance.containers import parse
@@ -64,7 +63,7 @@ def what_is_no_image_is_missing(detector: Detector, images: Images) -> None:
 
 
 def a_pickled_copy_says_the_same(detector: Detector, images: Images) -> None:
-    copy = pickle.loads(pickle.dumps(detector))  # noqa: S301 — of an object made right here
+    copy = sent_to_a_worker(detector)
     require(copy == detector, "the copy is not equal to it")
     said = copy.detect(batch_of(images))
     _require_same(said, detector.detect(batch_of(images)), "a copy and itself")

@@ -1,0 +1,187 @@
+"""`scripts/bench hooks`: a training loop with and without the look-up; resharding beside a peer's.
+
+Each round times everything in turn, so a ratio holds while the machine drifts. The hook's own cost
+is also measured alone, on samples that are in memory.
+"""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from bench_rounds import rounds_of
+from bench_scan import write_shards
+
+
+def time_loop(urls: list[str], predicate: Callable[[dict], bool] | None) -> float:
+    import webdataset
+
+    dataset = webdataset.WebDataset(urls, shardshuffle=False)
+    if predicate is not None:
+        dataset = dataset.select(predicate)
+    began = time.perf_counter()
+    n_samples = sum(1 for _ in dataset)
+    seconds = time.perf_counter() - began
+    assert n_samples > 0
+    return seconds
+
+
+def time_decoding_loop(urls: list[str], predicate: Callable[[dict], bool] | None) -> float:
+    """As a trainer has it: the kept samples decoded."""
+    import webdataset
+
+    dataset = webdataset.WebDataset(urls, shardshuffle=False)
+    if predicate is not None:
+        dataset = dataset.select(predicate)
+    dataset = dataset.decode("pil")
+    began = time.perf_counter()
+    assert sum(1 for _ in dataset) > 0
+    return time.perf_counter() - began
+
+
+def time_predicate(samples: list[dict], predicate: Callable[[dict], bool]) -> float:
+    began = time.perf_counter()
+    for sample in samples:
+        predicate(sample)
+    return time.perf_counter() - began
+
+
+def time_clean_shards(store: str, root: Path) -> float:
+    import madaudit
+
+    output = tempfile.mkdtemp(dir=root)
+    began = time.perf_counter()
+    madaudit.filter(store, output=output, to="shards", shard_size=5000)
+    seconds = time.perf_counter() - began
+    shutil.rmtree(output)
+    return seconds
+
+
+def time_peer_copy(urls: list[str], predicate: Callable[[dict], bool], root: Path) -> float:
+    """A plain webdataset copy of the same samples: read, select, write shards."""
+    import webdataset
+
+    output = tempfile.mkdtemp(dir=root)
+    dataset = webdataset.WebDataset(urls, shardshuffle=False).select(predicate)
+    began = time.perf_counter()
+    with webdataset.ShardWriter(f"{output}/%05d.tar", maxcount=5000, verbose=0) as writer:
+        for sample in dataset:
+            writer.write(
+                {k: v for k, v in sample.items() if k not in ("__url__", "__local_path__")}
+            )
+    seconds = time.perf_counter() - began
+    shutil.rmtree(output)
+    return seconds
+
+
+def bench_hooks(n_samples: int, n_rounds: int) -> None:
+    import webdataset
+
+    import madaudit
+    from madaudit.hooks.webdataset import Keep
+
+    root = Path(tempfile.mkdtemp(prefix="madaudit-bench-"))
+    try:
+        (root / "shards").mkdir()
+        paths = write_shards(root / "shards", n_samples, share=0.1, per_shard=5000)
+        urls = [str(path) for path in paths]
+        store = str(root / "store")
+        madaudit.scan(str(root / "shards"), store, engine="serial")
+        madaudit.index(store)
+        # The loop with a predicate that keeps everything, so that both deliver the same samples.
+        (root / "all.yaml").write_text("version: 1\n")
+        madaudit.index(store, policy=str(root / "all.yaml"))
+        keep_all, keep = Keep(store, policy=str(root / "all.yaml")), Keep(store)
+        held = list(webdataset.WebDataset(urls, shardshuffle=False))
+        timers: dict[str, Callable[[], float]] = {
+            "webdataset loop": lambda: time_loop(urls, None),
+            "webdataset loop, look-up keeps all": lambda: time_loop(urls, keep_all),
+            "decoding loop": lambda: time_decoding_loop(urls[:1], None),
+            "decoding loop, look-up keeps all": lambda: time_decoding_loop(urls[:1], keep_all),
+            "look-up alone": lambda: time_predicate(held, keep),
+            "clean shards": lambda: time_clean_shards(store, root),
+            "webdataset copy": lambda: time_peer_copy(urls, keep, root),
+        }
+        print(
+            f"{n_samples} samples of {sum(p.stat().st_size for p in paths) / n_samples / 1e3:.0f} "
+            f"KB, 10 % marked; webdataset {webdataset.__version__}, Python "
+            f"{platform.python_version()}, {platform.machine()}; {n_rounds} rounds"
+        )
+        results = dict(rounds_of(timers, n_rounds))
+        for name, seconds in results.items():
+            n = min(n_samples, 5000) if name.startswith("decoding") else n_samples
+            print(f"{name:<40}{n / statistics.median(seconds):>12,.0f} samples/s")
+        alone = statistics.median(results["look-up alone"]) / n_samples * 1e6
+        print(f"look-up alone: {alone:.2f} µs a sample (least {_least(results, n_samples):.2f})")
+        _ratio(results, "webdataset loop", "webdataset loop, look-up keeps all")
+        _ratio(results, "decoding loop", "decoding loop, look-up keeps all")
+        _ratio(results, "webdataset copy", "clean shards")
+    finally:
+        shutil.rmtree(root)
+
+
+def _least(results: dict[str, list[float]], n_samples: int) -> float:
+    return min(results["look-up alone"]) / n_samples * 1e6
+
+
+def _ratio(results: dict[str, list[float]], base: str, name: str) -> None:
+    ratios = sorted(b / s for b, s in zip(results[base], results[name], strict=True))
+    print(f"{name} / {base}: {statistics.median(ratios):.3f} ({ratios[0]:.3f}–{ratios[-1]:.3f})")
+
+
+def bench_index(n_keys: int, n_lookups: int) -> None:
+    """Build time, size and look-ups of an index of keys as img2dataset numbers them."""
+    import os
+    import random
+    import resource
+
+    import numpy as np
+
+    from madaudit.hooks.key_index import KeyIndex, KeyIndexBuilder, hash_keys
+    from madaudit.hooks.store_index import prefix_of
+    from madaudit.scanning.store import Store
+
+    folder = tempfile.mkdtemp(prefix="madaudit-bench-")
+    per_shard = 10_000
+    try:
+        began = time.perf_counter()
+        hashing = 0.0
+        with KeyIndexBuilder(folder) as builder:
+            for first in range(0, n_keys, per_shard):
+                keys = [f"{n:012d}" for n in range(first, min(first + per_shard, n_keys))]
+                at = time.perf_counter()
+                hashes = hash_keys(prefix_of("key", f"{first // per_shard:08d}.tar"), keys)
+                hashing += time.perf_counter() - at
+                builder.add(hashes, np.arange(first, first + len(keys)))
+            layout = builder.write(Store(folder).create, "key", n_keys)
+        seconds = time.perf_counter() - began
+        sizes = [os.path.getsize(f"{folder}/key.{x}") for x in ("buckets", "hashes", "rows")]
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(
+            f"{n_keys:,} keys: {seconds:.0f} s ({hashing:.0f} s of it hashing), "
+            f"{n_keys / seconds:,.0f} keys/s, peak {peak:.0f} MB"
+        )
+        print(
+            f"{sum(sizes) / n_keys:.3f} bytes a key and 1 for the decision "
+            f"({', '.join(f'{size / n_keys:.3f}' for size in sizes)}); repeated hashes: "
+            f"{layout.n_repeated}"
+        )
+        index = KeyIndex(folder, "key", layout)
+        rng = random.Random(1)
+        wanted = [rng.randrange(n_keys) for _ in range(n_lookups)]
+        named = [(prefix_of("key", f"{n // per_shard:08d}.tar"), b"%012d" % n) for n in wanted]
+        for when in ("cold", "warm"):
+            at = time.perf_counter()
+            found = [index.rows(prefix, key) for prefix, key in named]
+            took = (time.perf_counter() - at) / n_lookups * 1e6
+            print(f"look-up, {when}: {took:.2f} µs a key")
+        assert all(n in rows for n, rows in zip(wanted, found, strict=True))
+        strangers = sum(bool(len(index.rows(b"no such shard\0", key))) for _, key in named)
+        print(f"false positives: {strangers} of {n_lookups} keys that are not there")
+    finally:
+        shutil.rmtree(folder)
