@@ -35,7 +35,7 @@ def parts_of(path):
 def test_every_public_name_is_callable_after_all_submodules_were_imported():
     for module in pkgutil.walk_packages(madaudit.__path__, "madaudit."):
         if module.name != "madaudit.__main__":
-            # A plug-in's package or a hook's host may be absent; that is told when it is asked for.
+            # A plug-in's package or a hook's host may be absent; asked for, it says so.
             with contextlib.suppress(MissingExtraError, RequestError):
                 _import_without_torch(module.name)
     assert {name for name in madaudit.__all__ if not callable(getattr(madaudit, name))} == set()

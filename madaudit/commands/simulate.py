@@ -38,9 +38,7 @@ _COLUMNS = {
     },
 }
 _TRAINED_COLUMNS = {
-    "fid": "FID",
-    "precision": "precision",
-    "recall": "recall",
+    **{name: name for name in ("fid", "precision", "recall")},
     "variance_ratio": "variance",
     "measured_bias": "measured λ",
 }
@@ -340,7 +338,7 @@ def _seeds(context: click.Context, parameter: click.Parameter, value: Any) -> tu
     show_default=True,
     help="Share of real samples that it drops.",
 )
-@click.option("--dim", type=int, default=1, show_default=True, help="Dimension.")
+@click.option("--dim", type=int, default=1, show_default=True)
 @click.option("--spectrum", type=_REALS, metavar="E,…", help="Eigenvalues of the real covariance.")
 @click.option("--data", help="digits, mnist, mixture25, rosenbrock, or a path.")
 @click.option("--side", type=int, default=8, show_default=True, help="Of trained images, px.")
