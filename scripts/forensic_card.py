@@ -39,8 +39,8 @@ PROTOCOL = """\
 * **Nothing was tuned on it.** Features and settings were chosen on the images that may be trained
   on (`--select`); those of them that are judged below (in the shipped weights: yes) were therefore
   looked at while choosing, the others were not. It was run twice: at first, with views of 256 px,
-  sizes and tables alone had an area of .643 and the detector .655, so all views were given one size
-  (decision 0035).
+  sizes and tables alone had an area of .643 and the detector .655, so all views were given one
+  size (decision 0035).
 * Photos and generators differ in what they show; only the reconstructions hold content equal.
 """
 
@@ -213,8 +213,7 @@ def _limits(found: dict[str, Any]) -> str:
     return (
         "## Limits\n\n"
         f"* Least for `{worst[0]}`: {_area(worst[1])}.\n"
-        "* `sd1`'s images carry invisible-watermark's bits in their pixels, which may be part of what "
-        "is seen.\n"
+        "* `sd1`'s images carry invisible-watermark's bits in their pixels, which may be seen.\n"
         "* Images under 128 px a side, and flat ones, are unobservable.\n"
         "* It follows texture against smoothness: which generators it was shown decides much, and "
         "some\n  that it was not shown score below .5.\n"

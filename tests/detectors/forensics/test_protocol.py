@@ -67,7 +67,7 @@ def test_quality_is_drawn_alike_for_files_that_were_lossless_and_that_were_not(v
     drawn = {
         item_format: [
             views.native_view(rgb, item_format, np.random.default_rng(seed)).stored
-            for seed in range(100)
+            for seed in range(60)
         ]
         for item_format in ("png", "jpeg")
     }
