@@ -12,8 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from forensic_tables import RECONSTRUCTED, Table
 
-from madaudit.detectors.forensics import ForensicModel, fit_forensic
-from madaudit.detectors.forensics.model import PENALTY, STEADINESS
+from madaudit.detectors.forensics import ForensicModel, Smoothing, fit_forensic
 
 LEVEL = 0.95
 N_BOOTSTRAP = 400
@@ -37,25 +36,14 @@ Scorer = Callable[[np.ndarray], np.ndarray]
 Fit = Callable[[Table], Scorer]
 
 
-class Settings(NamedTuple):
-    """What `fit_forensic` may be told besides the data."""
-
-    penalty: float = PENALTY
-    steadiness: float = STEADINESS
-
-    def fitted(self, train: Table, notes: dict[str, Any] | None = None) -> ForensicModel:
-        return fit_forensic(
-            train.features,
-            train.labels,
-            np.where(train.families == RECONSTRUCTED, RECONSTRUCTED, train.sources),
-            items=train.items,
-            penalty=self.penalty,
-            steadiness=self.steadiness,
-            notes=notes,
-        )
-
-    def scorer(self, train: Table) -> Scorer:
-        return self.fitted(train).score
+def fitted(
+    train: Table, smoothing: Smoothing, notes: dict[str, Any] | None = None
+) -> ForensicModel:
+    """The model of all rows; reconstructions are one group, whichever autoencoder made them."""
+    groups = np.where(train.families == RECONSTRUCTED, RECONSTRUCTED, train.sources)
+    return fit_forensic(
+        train.features, train.labels, groups, items=train.items, smoothing=smoothing, notes=notes
+    )
 
 
 def left_out(train: Table, family: str, photos: str) -> Table:

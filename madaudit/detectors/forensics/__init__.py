@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from madaudit.detectors.forensics.model import ForensicModel, fit_forensic
+from madaudit.detectors.forensics.model import ForensicModel, Smoothing, fit_forensic
 from madaudit.detectors.forensics.traces import feature_names, features
 
-__all__ = ["ForensicModel", "feature_names", "features", "fit_forensic"]
+__all__ = ["ForensicModel", "Smoothing", "feature_names", "features", "fit_forensic"]

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,10 +24,21 @@ Array = npt.NDArray[np.float64]
 
 # Standard deviations beyond which a feature has no more say: a strange image must not decide.
 _CLIP = 4.0
-# Of the squared weights, and of the variance that the score has between views of one image, both
-# per unit of the mean log loss; chosen by scripts/train_forensic --select.
-PENALTY = 0.1
-STEADINESS = 1.0
+
+
+class Smoothing(NamedTuple):
+    """What a fit pays for, per unit of the mean log loss; `--select` chose the values.
+
+    Attributes:
+        penalty: price of the squared weights; larger is smoother.
+        steadiness: price of the score's variance between views of one image.
+    """
+
+    penalty: float = 0.1
+    steadiness: float = 1.0
+
+
+USUAL = Smoothing()
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,14 +130,13 @@ class ForensicModel:
         return cls(feature_names(), **arrays, bias=values["bias"], notes=values["notes"])
 
 
-def fit_forensic(  # noqa: PLR0913 — three are the data, the rest settings by keyword
+def fit_forensic(
     features: Features | Array,
     labels: npt.ArrayLike,
     groups: Sequence[str] | npt.NDArray[np.str_],
     *,
     items: Sequence[str] | npt.NDArray[np.str_] | None = None,
-    penalty: float = PENALTY,
-    steadiness: float = STEADINESS,
+    smoothing: Smoothing = USUAL,
     notes: Mapping[str, Any] | None = None,
 ) -> ForensicModel:
     """Ridge logistic regression in which classes have equal weight, and groups within them.
@@ -141,8 +151,7 @@ def fit_forensic(  # noqa: PLR0913 — three are the data, the rest settings by 
         items: the image behind each row, where an image has several (other crops, sizes,
             compressions): what changes between them is no trace of generation, and a score that
             follows it is punished.
-        penalty: of the squared weights; larger is smoother.
-        steadiness: of the score's variance between views of an image.
+        smoothing: how much weights, and changes between views, cost.
         notes: kept with the model.
 
     Raises:
@@ -159,9 +168,9 @@ def fit_forensic(  # noqa: PLR0913 — three are the data, the rest settings by 
     centre = shares @ values
     scale = np.sqrt(shares @ (values - centre) ** 2) + 1e-6
     standard = np.clip((values - centre) / scale, -_CLIP, _CLIP)
-    ridge = penalty * np.eye(values.shape[1])
+    ridge = smoothing.penalty * np.eye(values.shape[1])
     if items is not None:
-        ridge += steadiness * _between_views(standard, np.asarray(items), shares)
+        ridge += smoothing.steadiness * _between_views(standard, np.asarray(items), shares)
     fitted = _minimum(standard, 2 * labels - 1, shares, ridge)
     return ForensicModel(
         feature_names(), centre, scale, fitted[:-1], float(fitted[-1]), notes or {}

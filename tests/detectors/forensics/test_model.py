@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from madaudit.detectors.forensics import ForensicModel, feature_names, fit_forensic
+from madaudit.detectors.forensics import ForensicModel, Smoothing, feature_names, fit_forensic
 from madaudit.errors import InputError
 
 _D = len(feature_names())
@@ -60,14 +60,14 @@ def test_a_group_of_many_counts_by_the_root_of_its_number():
     labels = np.r_[np.ones(404), np.zeros(400)]
     values[:400, 0], values[400:404, 0] = 0.1, -1.0
     groups = np.array(["many"] * 400 + ["few"] * 4 + ["photos"] * 400)
-    model = fit_forensic(values, labels, groups, penalty=1e-6)
+    model = fit_forensic(values, labels, groups, smoothing=Smoothing(penalty=1e-6))
     assert model.centre[0] == pytest.approx(0.5 * (20 * 0.1 - 2 * 1.0) / 22)
 
 
 def test_it_is_the_minimum_that_newtons_method_finds():
     values, labels, groups = _world(2, 120)
     penalty = 0.1
-    model = fit_forensic(values, labels, groups, penalty=penalty)
+    model = fit_forensic(values, labels, groups, smoothing=Smoothing(penalty=penalty))
     standard = np.clip((values - values.mean(axis=0)) / values.std(axis=0), -4, 4)
 
     design = np.c_[standard, np.ones(labels.size)]
@@ -106,7 +106,7 @@ def test_what_changes_between_views_of_an_image_loses_its_say():
     groups = np.where(labels == 1, "generator", "photos")
     items = np.repeat([f"image {n}" for n in range(1000)], 2)
     plain = fit_forensic(values, labels, groups)
-    steady = fit_forensic(values, labels, groups, items=items, steadiness=10)
+    steady = fit_forensic(values, labels, groups, items=items, smoothing=Smoothing(steadiness=10))
     assert plain.weights[1] / plain.weights[0] > 0.8
     assert steady.weights[1] / steady.weights[0] < 0.3
 
@@ -152,7 +152,7 @@ def test_weights_that_are_no_numbers_are_refused(broken):
 def test_the_digest_follows_the_weights_and_not_the_notes():
     values, labels, groups = _world(0)
     one, same, other = (
-        fit_forensic(values, labels, groups, penalty=penalty, notes=notes)
+        fit_forensic(values, labels, groups, smoothing=Smoothing(penalty=penalty), notes=notes)
         for penalty, notes in ((0.1, {"a": 1}), (0.1, {}), (0.2, {"a": 1}))
     )
     assert one.digest == same.digest != other.digest
