@@ -1,8 +1,8 @@
 """A store's rows as combined scores, and their counts by stratum, cached in the store.
 
 Score columns are read once per combiner and strata: what was counted of each shard lies in
-`combined/<combiner>/<strata>/`, next to the sum over all of them. A part is used again only while
-the shard's marker is the one it was counted under.
+`combined/<combiner>/<strata>/`, the sum over all of them in `<strata>.npz` beside it. A part is
+used again only while the marker of its shard is the one it was counted under.
 """
 
 from __future__ import annotations
@@ -183,7 +183,7 @@ def count_store(store: Store, survey: Survey, wanted: Wanted) -> Counted:
 
 def _cached(store: Store, survey: Survey, wanted: Wanted) -> Counted:
     digests = {marker["shard"]: _digest(marker) for marker in survey.markers}
-    whole = f"{wanted.folder}/all.npz"
+    whole = f"{wanted.folder}.npz"
     of_all = hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()
     found = read_counts(store, whole, of_all)
     if found is None:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from madaudit.commands.combined import Wanted, planes_of, scored_rows, stratum_labels
 from madaudit.commands.counted import Counted, Labels
 from madaudit.commands.label_files import UNDECIDED, Label, LabelSet, counted_by_bin
-from madaudit.commands.store_tiers import Composite, Gold
+from madaudit.commands.store_tiers import OPEN_PLANES, Composite, Gold
 from madaudit.errors import InputError
 from madaudit.estimation.cells import N_PLACES, UNMARKED
 from madaudit.estimation.sketch import places_of
@@ -66,62 +66,83 @@ def gold_labels(
     Raises:
         InputError: they are of another store, or of rows that it does not have.
     """
-    cells = counted.cells.together()
-    design = labels.design
+    design, flags = labels.design, []
     is_comparable = design is None or design.combiner == wanted.combiner
-    chosen, flags = list(labels.labels), []
+    chosen = list(labels.labels)
     placed = None
     if design is None or wanted.by:
         placed = _place(store, survey, chosen, wanted)
     if design is None:
-        assert placed is not None
-        # A mark settles what a sample is; labels tell of the rest.
-        is_open = placed.planes == UNMARKED
-        chosen = [one for one, keep in zip(chosen, is_open.tolist(), strict=True) if keep]
-        placed = _Placed(
-            placed.places[is_open],
-            placed.planes[is_open],
-            [s for s, keep in zip(placed.strata, is_open.tolist(), strict=True) if keep],
-        )
-        bins, groups = placed.places, np.arange(N_PLACES)
-        target = cells.grouped(groups, 1, [UNMARKED])[0]
+        chosen, placed = _open_ones(chosen, placed)
     else:
         _require_same_pool(design.pool, counted, labels.draw)
-        bins = np.array([one.bin for one in chosen], dtype=np.int64)
-        groups = design.groups()
+    cells = counted.cells.together()
+    if design is None:
+        bins, groups = placed.places if placed else np.zeros(0, np.int64), np.arange(N_PLACES)
+        target = cells.grouped(groups, 1, [UNMARKED])[0]
+    else:
+        bins, groups = np.array([one.bin for one in chosen], dtype=np.int64), design.groups()
         target = np.array([one.weight for one in design.bins])
-    whole = _gold(chosen, bins, target, composite)
     distinct = None
     if wanted.clusters is not None and is_comparable:
         weights = cells.grouped(groups, 1, [UNMARKED], column=3)[0]
         distinct = _gold(chosen, bins, _padded(weights, len(target)), composite)
     strata: dict[int, Gold] = {}
-    if wanted.by and placed is not None:
-        if is_comparable:
-            strata = _by_stratum(chosen, bins, placed.strata, counted, groups, composite)
-        else:
-            flags.append(
-                "labels were drawn by another calibration's scores: they tell of the whole alone, "
-                "not of strata"
-            )
-    n_undecided = sum(1 for one in chosen if one.label == UNDECIDED)
-    undecided = None
-    if n_undecided:
-        undecided = tuple(
-            _gold([_decided(one, said) for one in chosen], bins, target, composite)
-            for said in ("real", "synthetic")
-        )
-    if n_undecided > _MANY_UNDECIDED * max(len(chosen), 1):
+    if wanted.by and placed is not None and is_comparable:
+        strata = _by_stratum(chosen, bins, placed.strata, counted, groups, composite)
+    elif wanted.by:
         flags.append(
-            f"{percent(n_undecided / len(chosen))} of labels are undecided; the adjudicated "
+            "labels were drawn by another calibration's scores: they tell of the whole alone, "
+            "not of strata"
+        )
+    return GoldLabels(
+        _gold(chosen, bins, target, composite),
+        distinct,
+        strata,
+        _undecided(chosen, bins, target, composite),
+        (*flags, *_flags(chosen, labels, composite)),
+    )
+
+
+def _open_ones(
+    labels: Sequence[Label], placed: _Placed | None
+) -> tuple[list[Label], _Placed | None]:
+    """Labels of samples that no mark settles: of the others the mark is believed."""
+    if placed is None:
+        return list(labels), None
+    kept = np.flatnonzero(placed.planes == UNMARKED).tolist()
+    return [labels[k] for k in kept], _Placed(
+        placed.places[kept], placed.planes[kept], [placed.strata[k] for k in kept]
+    )
+
+
+def _undecided(
+    labels: Sequence[Label], bins: Ints, target: Floats, composite: Composite
+) -> tuple[Gold, Gold] | None:
+    """Counts with all undecided ones real, and with all synthetic; None where there are none."""
+    if all(one.label != UNDECIDED for one in labels):
+        return None
+    real, synthetic = (
+        _gold([_decided(one, said) for one in labels], bins, target, composite)
+        for said in ("real", "synthetic")
+    )
+    return real, synthetic
+
+
+def _flags(labels: Sequence[Label], given: LabelSet, composite: Composite) -> list[str]:
+    flags = []
+    n_undecided = sum(1 for one in labels if one.label == UNDECIDED)
+    if n_undecided > _MANY_UNDECIDED * max(len(labels), 1):
+        flags.append(
+            f"{percent(n_undecided / len(labels))} of labels are undecided; the adjudicated "
             f"interval takes them to be like the others of their score, and 'undecided' beside "
             f"it does not"
         )
-    if labels.label_checks(composite) is None:
+    if given.label_checks(composite) is None:
         flags.append(
             "no blind checks of both classes among the labels: they are taken to be right"
         )
-    return GoldLabels(whole, distinct, strata, undecided, tuple(flags))  # type: ignore[arg-type]
+    return flags
 
 
 def _decided(one: Label, said: str) -> Label:
@@ -164,7 +185,7 @@ def _padded(counts: Floats, n: int) -> Floats:
 
 def _require_same_pool(pool: float, counted: Counted, draw: str) -> None:
     """Refuse labels of a store that has changed since they were drawn."""
-    now = float(counted.cells.sums[np.isin(counted.cells.planes, (0, 3)), 1].sum())
+    now = float(counted.cells.sums[np.isin(counted.cells.planes, OPEN_PLANES), 1].sum())
     if abs(now - pool) > 1e-6 * max(pool, 1.0):
         raise InputError(
             f"cannot use the labels of draw {draw[:20]!r}: they were drawn from {pool:g} samples "
