@@ -108,6 +108,7 @@ def test_composites_count_as_asked_in_every_tier(tmp_path, how, truth):
     assert closed.low - 0.01 <= truth <= closed.high + 0.01
 
 
+@pytest.mark.slow
 def test_weights_of_a_sampled_scan_are_honoured(tmp_path):
     generator = np.random.default_rng(2)
     scores, _ = draw_scores(6000, 0.5, generator)
@@ -151,6 +152,7 @@ def test_the_worst_stratum_is_named_and_its_bound_holds(tmp_path):
     assert worst["n_above"] == 1
 
 
+@pytest.mark.slow
 def test_years_of_the_url_show_a_trend(tmp_path):
     shards = {}
     for k in range(5):
@@ -371,6 +373,7 @@ def clustered_store(folder, n_clusters=1500, seed=0):
     return store, is_synthetic[clusters].mean(), is_synthetic.mean()
 
 
+@pytest.mark.slow
 def test_duplicates_widen_p_and_p_distinct_counts_each_cluster_once(tmp_path):
     store, share, distinct = clustered_store(tmp_path)
     found = madaudit.estimate(store, calibration=MEASURED, by=["shard"])
@@ -385,6 +388,7 @@ def test_duplicates_widen_p_and_p_distinct_counts_each_cluster_once(tmp_path):
     assert closed.high - closed.low > 1.5 * (ignored.high - ignored.low)
 
 
+@pytest.mark.slow
 def test_a_cached_estimate_knows_the_clusters_still(tmp_path, monkeypatch):
     store, *_ = clustered_store(tmp_path, 200)
     first = madaudit.estimate(store, calibration=CALIBRATION, by=["shard"]).to_dict()

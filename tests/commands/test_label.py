@@ -167,6 +167,7 @@ def test_labels_without_scores_are_a_simple_random_sample(store, tmp_path):
     assert {one.tier for one in found.strata} == {"adjudicated"}
 
 
+@pytest.mark.slow
 def test_a_labellers_mistakes_are_allowed_for(store, calibration, tmp_path):
     folders = {
         "check_real": image_folder(tmp_path / "real", 40, 5000),
@@ -217,6 +218,7 @@ def test_people_who_differ_leave_a_sample_undecided(store, tmp_path):
     assert any("differ on 1 sample" in note for note in read.notes)
 
 
+@pytest.mark.slow
 def test_a_narrower_interval_needs_more_labels(store, calibration, tmp_path):
     drawn = draw(store, tmp_path, n=60, calibration=calibration)
     export = answered(store, tmp_path, drawn)
@@ -227,6 +229,7 @@ def test_a_narrower_interval_needs_more_labels(store, calibration, tmp_path):
     assert 60 <= needed[0] < needed[1] <= needed[2] <= 400
 
 
+@pytest.mark.slow
 def test_labels_of_another_calibration_tell_of_the_whole(store, calibration, tmp_path):
     drawn = draw(store, tmp_path, n=300, calibration=calibration)
     read = madaudit.label("read", store, [answered(store, tmp_path, drawn)])
@@ -238,6 +241,7 @@ def test_labels_of_another_calibration_tell_of_the_whole(store, calibration, tmp
     assert any("another calibration's scores" in flag for flag in found.flags)
 
 
+@pytest.mark.slow
 def test_a_csv_of_a_random_sample_is_taken(store, calibration, tmp_path):
     drawn = draw(store, tmp_path, n=100)
     truth = truths(store, drawn.draw)
