@@ -50,6 +50,7 @@ class Assessment:
         bands: trajectories with what is not known of π and λ.
         phase: harm over share and λ, with this data set on it.
         advice: where to cut and who is hurt; None where no calibration's scores say it.
+        basis_risk: the risk on the interval that the cut rests on, where that is not the headline.
         by_bias: the cut for each λ where nobody knows it, as by the level.
         weighting: weights in place of a cut; None where there is nothing to weigh.
         sampling_bias: λ measured on the store's embeddings; None where it was not asked for.
@@ -61,6 +62,7 @@ class Assessment:
     bands: Trajectory
     phase: PhaseDiagram
     advice: Advice | None = None
+    basis_risk: Risk | None = None
     by_bias: Mapping[float, Threshold] = field(default_factory=dict)
     weighting: Weighting | None = None
     sampling_bias: SamplingBias | None = None
@@ -76,7 +78,7 @@ class Assessment:
             "tier": self.tier,
             "threshold": advice.to_dict() if advice else None,
             "curve": [p.to_dict() for p in advice.threshold.curve] if advice else None,
-            "basis": _basis(advice) if advice else None,
+            "basis": _basis(advice, self.basis_risk or self.risk) if advice else None,
             "hurt": [group.to_dict() for group in advice.hurt] if advice else [],
             "threshold_by_bias": {f"{k:g}": _brief(v) for k, v in self.by_bias.items()},
             "weighting": self.weighting.to_dict() if self.weighting else None,
@@ -86,8 +88,10 @@ class Assessment:
         }
 
 
-def _basis(advice: Advice) -> dict[str, Any]:
+def _basis(advice: Advice, at_basis: Risk) -> dict[str, Any]:
     return {
+        "level": at_basis.level,
+        "level_at_low": at_basis.level_at_low,
         "tier": advice.basis.tier,
         "prevalence": advice.basis.prevalence.to_dict(),
         "least_detected": advice.basis.least_detected,
@@ -184,6 +188,7 @@ def risk(
         trajectory_of(basis, spec, **told),
         phase_of(basis, spec, limits=limits, **told),
         advice,
+        _risk_of_basis(known, advice, spec, limits, told),
         _by_bias(known, spec, accepted) if factor is not None and not measured else {},
         _weighting(known, advice, spec, factor),
         measured,
@@ -215,6 +220,20 @@ def _factor(bias: float | None, measured: SamplingBias | None) -> Interval | Non
                       measured.trace_ratio.high)
     )  # fmt: skip
     return Interval(low, point, high, measured.trace_ratio.level)
+
+
+def _risk_of_basis(
+    known: Estimate,
+    advice: Advice | None,
+    spec: LoopSpec,
+    limits: Mapping[Level, float],
+    told: dict[str, Any],
+) -> Risk | None:
+    from madaudit.assessment import assess_risk
+
+    if advice is None or advice.basis.tier == known.tier:
+        return None
+    return assess_risk(advice.basis, spec, limits=limits, **told)
 
 
 def _measured(store: str, known: Estimate) -> SamplingBias:

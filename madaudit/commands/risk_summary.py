@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from madaudit.assessment import MARKS_ONLY
@@ -21,16 +22,15 @@ _NAMED = 20
 def lines_of(assessment: Assessment) -> Iterator[str]:
     """The whole of it, line by line."""
     told = assessment.risk
-    both = (
-        told.level if told.level == told.level_at_low else f"{told.level_at_low} to {told.level}"
-    )
-    yield f"risk level: {both} (tier of the estimate: {assessment.tier})"
+    yield f"risk level: {_level(told)} (tier of the estimate: {assessment.tier})"
     yield from _harm(told)
     if assessment.sampling_bias:
         yield from _bias(assessment.sampling_bias)
     yield from _tail(told)
     if assessment.advice:
         yield from _cut(assessment.advice)
+        if assessment.basis_risk:
+            yield f"  on that interval the risk level is {_level(assessment.basis_risk)}"
     else:
         yield (
             "cut: unknown: a cut by score needs graded scores and a calibration of them "
@@ -45,11 +45,16 @@ def lines_of(assessment: Assessment) -> Iterator[str]:
     yield f"  rule: {told.rule}"
 
 
+def _level(told: Risk) -> str:
+    low = told.level_at_low
+    return str(told.level if told.level == low else f"{low} to {told.level}")
+
+
 def _harm(told: Risk) -> Iterator[str]:
     end, last = told.at_convergence, told.by_generation[-1]
     yield (
-        f"  harm in the limit: {end.low:.2g} to {end.high:.2g} real standard deviations; "
-        f"at generation {len(told.by_generation) - 1}: {last.low:.2g} to {last.high:.2g}"
+        f"  harm in the limit: {_ends(end)} real standard deviations; "
+        f"at generation {len(told.by_generation) - 1}: {_ends(last)}"
     )
     ratio = told.n_effective_ratio
     yield (
@@ -85,7 +90,7 @@ def _tail(told: Risk) -> Iterator[str]:
         f"samples for certain, {percent(told.tail.share_possible)} at most"
     )
     for name, harm in told.tail.strata[:_NAMED]:
-        yield f"    {visible(name)}: up to {harm:.2g}"
+        yield f"    {visible(name)}: up to {_number(harm)}"
 
 
 def _cut(advice: Advice) -> Iterator[str]:
@@ -133,6 +138,14 @@ def _weights(weighting: Weighting) -> str:
         f"{weighting.real_weight:.3g} beside a synthetic one's 1; harm {weighting.harm:.2g}, "
         f"without weights {weighting.harm_unweighted:.2g}"
     )
+
+
+def _ends(harm: Interval) -> str:
+    return f"{_number(harm.low)} to {_number(harm.high)}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.2g}" if isfinite(value) else "∞"
 
 
 def _span(share: Interval) -> str:

@@ -55,6 +55,8 @@ def test_a_contaminated_store_is_told_where_to_cut(tmp_path, calibration):
     assert 0 < found["real_lost"]["point"] < 0.5
     assert shown["basis"]["tier"] == "model_based"
     assert "no upper end" in shown["basis"]["assumptions"][0]
+    # The headline has no upper end; the interval that the cut rests on has.
+    assert (shown["level"], shown["basis"]["level"]) == ("critical", "elevated")
     assert shown["curve"][-1]["cut"] is None
 
 
