@@ -231,7 +231,7 @@ def _risk_of_basis(
 ) -> Risk | None:
     from madaudit.assessment import assess_risk
 
-    if advice is None or advice.basis.tier == known.tier:
+    if advice is None or advice.basis.prevalence.high == known.prevalence.high:
         return None
     return assess_risk(advice.basis, spec, limits=limits, **told)
 
