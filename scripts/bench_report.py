@@ -39,12 +39,14 @@ def make_store(folder: Path, n_rows: int) -> str:
     store, plan = folder / "store", Plan(_DETECTORS)
     built, fingerprint = plan.build_detectors(), plan.fingerprint()
     names = [f"{number:05d}.tar" for number in range(max(n_rows // ROWS, 1))]
+    states: list[dict[str, dict[str, int]]] = []
     for place, name in enumerate(names):
         paths = [store / "scores" / f"{name}.parquet", store / "sketches" / f"{name}.npz"]
         for path in paths:
             path.parent.mkdir(parents=True, exist_ok=True)
         if place < _DIFFERENT:
             table = _table(plan, place)
+            states.append(_states_of(table))
             pq.write_table(table, paths[0], row_group_size=8192, compression="zstd")
             sketch = ShardSketch(built)
             for batch in table.to_batches():
@@ -54,7 +56,10 @@ def make_store(folder: Path, n_rows: int) -> str:
             same = names[place % _DIFFERENT]
             os.link(store / "scores" / f"{same}.parquet", paths[0])
             os.link(store / "sketches" / f"{same}.npz", paths[1])
-        _write(store / "shards" / f"{name}.json", _marker(name, plan, fingerprint))
+        _write(
+            store / "shards" / f"{name}.json",
+            _marker(name, fingerprint, states[place % _DIFFERENT]),
+        )
     manifest = {
         "schema": SCHEMA_VERSION,
         "madaudit": __version__,
@@ -106,7 +111,9 @@ def _table(plan: Any, seed: int) -> pa.Table:
         "weight": np.ones(ROWS),
     }
     for place, name in enumerate(_DETECTORS):
-        is_hit = generator.random(ROWS) < (0.008 if place == 0 else 0.0002)
+        # Marks come in clusters: one tool in most shards, each of the others in one of eight.
+        is_here = place == 0 or place % _DIFFERENT == seed
+        is_hit = generator.random(ROWS) < (0.008 if place == 0 else 0.002 * is_here)
         codes = np.where(is_hit, STATES.index("present"), STATES.index("absent"))
         codes[status > 0] = STATES.index("missing")
         is_hit &= status == 0
@@ -124,13 +131,24 @@ def _table(plan: Any, seed: int) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=kinds)
 
 
-def _marker(name: str, plan: Any, fingerprint: str) -> dict[str, Any]:
+def _states_of(table: pa.Table) -> dict[str, dict[str, int]]:
+    """Rows by state, as a scan's marker has them."""
+    return {
+        name: {
+            pair["values"]: pair["counts"]
+            for pair in table.column(f"{name}_state").value_counts().to_pylist()
+        }
+        for name in _DETECTORS
+    }
+
+
+def _marker(name: str, fingerprint: str, states: dict[str, dict[str, int]]) -> dict[str, Any]:
     return {
         "shard": name,
         "n_samples": ROWS,
         "n_rows": ROWS,
         "status": {"ok": ROWS},
-        "states": {detector: {"absent": ROWS} for detector in plan.detectors},
+        "states": states,
         "n_hits": 0,
         "imageless": 0,
         "fingerprint": fingerprint,

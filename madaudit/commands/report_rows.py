@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -71,7 +72,7 @@ def gather(store: Store, survey: Survey, posteriors: Posteriors | None = None) -
     n_rows = sum(marker["n_rows"] for marker in survey.markers)
     every = max(1, -(-n_rows // MAX_DOMAIN_ROWS))
     for place, marker in enumerate(survey.markers):
-        _gather_shard(store, marker["shard"], survey, gathered, takes_domains=place % every == 0)
+        _gather_shard(store, marker, survey, gathered, takes_domains=place % every == 0)
     gathered.picks = gathered.picks[:HITS]
     return gathered
 
@@ -105,13 +106,20 @@ def broken_samples(store: Store, gathered: Gathered) -> tuple[Fault, ...]:
 
 
 def _gather_shard(
-    store: Store, shard: str, survey: Survey, gathered: Gathered, *, takes_domains: bool
+    store: Store,
+    marker: dict[str, Any],
+    survey: Survey,
+    gathered: Gathered,
+    *,
+    takes_domains: bool,
 ) -> None:
+    shard, states = marker["shard"], marker["states"]
+    silent = [name for name in survey.looks_at if not states.get(name, {}).get("present")]
     looks_for_hits = len(gathered.picks) < _HITS_LOOKED_AT
     pictures = store.thumbnails(shard) if looks_for_hits else {}
     tally, picks = MarkTally(), list[Pick]()
     columns = [*gathered.draw.columns(survey.looks_at), *(["url"] if takes_domains else [])]
-    for rows in mark_rows(store, shard, survey.looks_at, columns):
+    for rows in mark_rows(store, shard, survey.looks_at, columns, silent=silent):
         tally += rows.tally()
         _gather_tools(rows, gathered)
         if takes_domains:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from madaudit.errors import OptionError
+from madaudit.errors import OptionError, StoreError
 from madaudit.estimation.tally import COMPOSITE, NO_MARK, REAL, SYNTHETIC, MarkTally, RowMasks
 from madaudit.scanning.details import read_detail
 from madaudit.scanning.store import Store
@@ -60,7 +60,12 @@ class MarkRows:
 
 
 def mark_rows(
-    store: Store, shard: str, detectors: Mapping[str, str], extra: Sequence[str] = ()
+    store: Store,
+    shard: str,
+    detectors: Mapping[str, str],
+    extra: Sequence[str] = (),
+    *,
+    silent: Collection[str] = (),
 ) -> Iterator[MarkRows]:
     """Rows of a shard with their verdicts, a row group at a time.
 
@@ -70,16 +75,31 @@ def mark_rows(
         detectors: name of each that ran to where it looks ("metadata", "pixels" or "text"); cues
             and opt-outs among them are passed over.
         extra: further columns to keep.
+        silent: detectors that found nothing in this shard, by its marker; their details are not
+            read.
+
+    Raises:
+        StoreError: rows are missing or damaged, or say more than the marker.
     """
     columns = ["ordinal", "weight", "status", "reencoded", "size", "format", *extra]
     marks = {name: place for name, place in detectors.items() if can_hit(name)}
     for name in marks:
-        columns += [f"{name}_state", f"{name}_detail"]
+        columns.append(f"{name}_state")
+        if name not in silent:
+            columns.append(f"{name}_detail")
     for rows in store.row_batches(shard, list(dict.fromkeys(columns))):
-        yield _judge(rows, marks)
+        for name in silent:
+            if name in marks and _is_any(rows.column(f"{name}_state"), ("present",)).any():
+                raise StoreError(
+                    f"cannot use shards/{shard}.json of store {store.url}: it says that {name} "
+                    f"found nothing, and rows say otherwise; delete the file and scan again"
+                )
+        yield _judge(rows, marks, silent)
 
 
-def _judge(rows: pa.RecordBatch, detectors: Mapping[str, str]) -> MarkRows:
+def _judge(
+    rows: pa.RecordBatch, detectors: Mapping[str, str], silent: Collection[str] = ()
+) -> MarkRows:
     n = rows.num_rows
     verdicts = np.full(n, len(LABELS), dtype=np.int8)
     validated = np.zeros(n, dtype=bool)
@@ -89,7 +109,9 @@ def _judge(rows: pa.RecordBatch, detectors: Mapping[str, str]) -> MarkRows:
         states = rows.column(f"{name}_state")
         is_present = _is_any(states, ("present",))
         seen_by[name] = is_present | _is_any(states, ("absent",))
-        details[name] = _details(rows.column(f"{name}_detail"), is_present)
+        details[name] = (
+            {} if name in silent else _details(rows.column(f"{name}_detail"), is_present)
+        )
         for index, detail in details[name].items():
             code = _CODES.get(str(detail.get("label")))
             if code is None:
@@ -158,11 +180,12 @@ def _is_any(column: pa.Array, texts: Sequence[str]) -> npt.NDArray[np.bool_]:
     """Whether each value is one of some texts; by its code where there are codes."""
     if not pa.types.is_dictionary(column.type):
         return np.isin(np.asarray(column.to_pylist(), dtype=object), texts)
-    known = np.array([name in texts for name in column.dictionary.to_pylist()], dtype=bool)
-    if not len(known):
-        return np.zeros(len(column), dtype=bool)
-    places: npt.NDArray[np.bool_] = known[column.indices.to_numpy()]
-    return places
+    codes = column.indices.to_numpy()
+    found = np.zeros(len(column), dtype=bool)
+    for code, name in enumerate(column.dictionary.to_pylist()):
+        if name in texts:
+            found |= codes == code
+    return found
 
 
 def _texts(column: pa.Array) -> npt.NDArray[np.object_]:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from madaudit.commands.store_rows import domain, mark_rows
+from madaudit.errors import StoreError
 from madaudit.estimation import MarkTally
 from madaudit.estimation.tally import COMPOSITE, NO_MARK, REAL, SYNTHETIC
 from madaudit.scanning.details import read_detail
@@ -18,8 +19,10 @@ from tests.commands.store_building import (
     INFOTEXT,
     XMP,
     Item,
+    generated,
     jpeg,
     make_store,
+    photo,
     png,
 )
 
@@ -177,3 +180,17 @@ def test_a_caption_that_was_looked_at_makes_no_image_observable():
 
 def test_a_scan_for_watermarks_alone_is_judged_by_them():
     assert sight(judged(_SEEN, _BLIND, looks_at=("pixels", "pixels"))) == (False, True)
+
+
+def test_details_are_not_read_of_detectors_that_found_nothing(tmp_path):
+    store = Store(make_store(tmp_path, a=[generated(), photo()]))
+    looks_at = store.survey().looks_at
+    (rows,) = mark_rows(store, "a.tar", looks_at, silent=["c2pa"])
+    assert "c2pa_detail" not in rows.rows.schema.names
+    assert rows.tally().synthetic == 1.0
+
+
+def test_rows_that_say_more_than_the_marker_are_refused(tmp_path):
+    store = Store(make_store(tmp_path, a=[generated(), photo()]))
+    with pytest.raises(StoreError, match="says that a1111 found nothing, and rows say otherwise"):
+        list(mark_rows(store, "a.tar", store.survey().looks_at, silent=["a1111"]))
