@@ -323,10 +323,7 @@ def _margin(selection: Selection) -> tuple[float, float] | None:
     found = selection.any_posteriors
     if found is None:
         return None
-    real = found.estimate.get("p")
-    ends = [
-        real.get(name) if isinstance(real, dict) else None for name in ("low", "point", "high")
-    ]
+    ends = [found.effective_real.get(name) for name in ("low", "point", "high")]
     if not all(isinstance(end, (int, float)) for end in ends):
         return None
     low, point, high = (float(end) for end in ends if end is not None)

@@ -2,7 +2,8 @@
 
 Folder `posteriors/<first 16 digits of the calibration's fingerprint>/`: a Parquet file a shard
 with `ordinal`, `log_ratio` (ln f1/f0; null: no score, +inf: marked as synthetic) and
-`p_synthetic`; `estimate.json`, written last, says that all shards are whole.
+`p_synthetic`; `estimate.json`, written last, says that all shards are whole, and holds the
+estimate.
 """
 
 from __future__ import annotations
@@ -79,9 +80,15 @@ class Posteriors:
     @property
     def prevalence(self) -> float:
         """The estimate's synthetic share, NaN where it gives no single value."""
-        real = self.estimate.get("p")
-        point = real.get("point") if isinstance(real, dict) else None
+        point = self.effective_real.get("point")
         return 1.0 - point if isinstance(point, (int, float)) else float("nan")
+
+    @property
+    def effective_real(self) -> dict[str, Any]:
+        """The estimate's interval of p; empty where it is damaged."""
+        known = self.estimate.get("estimate")
+        p = known.get("p") if isinstance(known, dict) else None
+        return p if isinstance(p, dict) else {}
 
     def shard(self, shard: str) -> ShardScores:
         """The scores of a shard.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import io
 import json
 import random
@@ -255,6 +256,32 @@ def test_the_package_datasets_reads_the_shards(store, tmp_path):
     assert [row["__key__"] for row in rows] == [
         f"{number:09d}" for number in range(17) if number % 3
     ]
+
+
+@pytest.mark.torch
+@pytest.mark.filterwarnings("default")
+def test_clip_retrieval_reads_the_shards(store, tmp_path):
+    package = importlib.util.find_spec("clip_retrieval")
+    if package is None or not package.submodule_search_locations:
+        pytest.skip("clip-retrieval is not installed; its reader reads the shards here")
+    # Its reader alone: importing the package loads its servers.
+    place = Path(package.submodule_search_locations[0], "clip_inference", "reader.py")
+    spec = importlib.util.spec_from_file_location("clip_retrieval_reader", place)
+    reader = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(reader)
+    madaudit.filter(store, output=str(tmp_path / "clean"), to="shards", shard_size=4)
+    dataset = reader.create_webdataset(
+        [str(path) for path in sorted((tmp_path / "clean").glob("*.tar"))],
+        lambda image: image.size,
+        lambda texts: texts,
+        enable_text=True,
+        enable_image=True,
+        image_key="jpg",
+        caption_key="txt",
+        enable_metadata=True,
+    )
+    found = [(item["image_filename"], item["text"]) for item in dataset]
+    assert found == [(f"{n:09d}", f"no {n}") for n in range(17) if n % 3]
 
 
 def _kill_after(command, folder, n_shards, delay_s):

@@ -32,6 +32,7 @@ def write_posteriors(
             "p_synthetic": pa.array(posteriors, pa.float32()),
         }
         pq.write_table(pa.table(columns), path)
-    content = {"p": {"low": 0.0, "point": p_real, "high": 1.0, "level": 0.95}}
+    p = {"low": 0.0, "point": p_real, "high": 1.0, "level": 0.95}
+    content = {"calibration": calibration, "estimate": {"p": p}}
     (folder / "estimate.json").write_text(json.dumps(content))
     return calibration
