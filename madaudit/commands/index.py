@@ -63,8 +63,6 @@ def index(
     """
     from typing import cast
 
-    import numpy as np
-
     from madaudit.hooks.selection import Rule, Selection, read_policy
     from madaudit.hooks.store_index import By, build_index, read_info, write_decisions
     from madaudit.scanning.store import Store
@@ -77,11 +75,7 @@ def index(
     if info is None or not set(kinds) <= set(info.layouts):
         wanted = list(dict.fromkeys([*([] if info is None else info.layouts), *kinds]))
         info = build_index(opened, selection.survey, cast(list[By], wanted), opened)
-    write_decisions(selection, opened)
-    kept = sum(
-        int(np.count_nonzero(selection.codes_of(marker["shard"]) == 0))
-        for marker in selection.markers
-    )
+    kept = write_decisions(selection, opened)
     n_bytes = sum(layout.size_bytes for layout in info.layouts.values()) + info.n_rows
     return Indexed(
         rows=info.n_rows,

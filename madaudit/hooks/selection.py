@@ -120,7 +120,6 @@ class Selection:
                 f"store {store.url} has {len(self._detectors)} detectors; 251 at most"
             )
         self.posteriors = self._find_posteriors()
-        # DuckDB's connection is made where it is used: a selection travels to workers.
         self._predicate_of_schema: tuple[Predicate, pa.Schema] | None = None
 
     @property
@@ -289,9 +288,6 @@ class Selection:
         if known is None or known[1] != schema:
             known = self._predicate_of_schema = Predicate(self.rule.where, schema), schema
         return known[0]
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_predicate_of_schema": None}
 
 
 def calibration_of(policy: Policy) -> str | None:

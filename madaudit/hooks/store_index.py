@@ -22,7 +22,7 @@ import numpy as np
 
 from madaudit.errors import OptionError, StoreError
 from madaudit.hooks.key_index import KeyIndexBuilder, Layout, hash_keys
-from madaudit.hooks.selection import Selection
+from madaudit.hooks.selection import KEPT, Selection
 from madaudit.limits import WINDOW_BYTES
 from madaudit.scanning.store import Store, Survey
 from madaudit.shards import files
@@ -186,18 +186,21 @@ def decisions_name(selection: Selection) -> str:
     return f"{FOLDER}/decisions/{selection.fingerprint[:16]}"
 
 
-def write_decisions(selection: Selection, out: Store) -> None:
-    """Write what a rule decides of every row."""
+def write_decisions(selection: Selection, out: Store) -> int:
+    """Write what a rule decides of every row; how many rows it keeps."""
     name = decisions_name(selection)
+    n_kept = 0
     with out.create(f"{name}.codes") as file:
         for codes in _all_codes(selection):
             file.write(codes.tobytes())
+            n_kept += int((codes == KEPT).sum())
     content = {
         "fingerprint": selection.fingerprint,
         "reasons": list(selection.reasons),
         "rule": selection.rule.to_dict(),
     }
     out.write_json(f"{name}.json", content)
+    return n_kept
 
 
 def has_decisions(selection: Selection, out: Store) -> bool:
