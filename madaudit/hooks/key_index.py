@@ -74,8 +74,16 @@ class Layout:
     @property
     def size_bytes(self) -> int:
         """Length of the three files."""
-        per_entry = self.hash_bytes + self.row_bytes
-        return self.n_entries * per_entry + self._bucket_bytes * ((1 << self.bucket_bits) + 1)
+        return sum(self.file_sizes().values())
+
+    def file_sizes(self) -> dict[str, int]:
+        """Length of each file in bytes, by its ending."""
+        n_buckets = (1 << self.bucket_bits) + 1
+        return {
+            "buckets": self._bucket_bytes * n_buckets,
+            "hashes": self.n_entries * self.hash_bytes,
+            "rows": self.n_entries * self.row_bytes,
+        }
 
     @property
     def bucket_type(self) -> Literal["I", "Q"]:

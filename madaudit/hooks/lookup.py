@@ -250,22 +250,34 @@ def _index_at(selection: Selection, by: By, scratch: Store) -> tuple[IndexInfo, 
     """An index with that kind of key, and the local folder that it is in."""
     store = selection.store
     info = read_info(store, selection.survey)
-    if info is None or by not in info.layouts:
-        return build_index(store, selection.survey, [by], scratch), scratch.url
-    if files.is_local(store.url):
-        return info, files.local_path(store.url)
-    names = [f"{FOLDER}/{by}.{part}" for part in ("buckets", "hashes", "rows")]
-    fetch(store, scratch, [*names, f"{FOLDER}/ordinals"])
-    return info, scratch.url
+    if info is not None and by in info.layouts:
+        sizes = info.layouts[by].file_sizes()
+        names = {f"{FOLDER}/{by}.{part}": size for part, size in sizes.items()}
+        folder = files.local_path(store.url) if files.is_local(store.url) else scratch.url
+        if folder == scratch.url:
+            fetch(store, scratch, [*names, f"{FOLDER}/ordinals"])
+        if all(_size(folder, name) == size for name, size in names.items()):
+            return info, folder
+    return build_index(store, selection.survey, [by], scratch), scratch.url
 
 
 def _decisions_at(selection: Selection, scratch: Store) -> str:
     """The local file of a rule's decisions."""
     name = f"{decisions_name(selection)}.codes"
-    if not has_decisions(selection, selection.store):
+    store, folder = selection.store, scratch.url
+    if has_decisions(selection, store):
+        if files.is_local(store.url):
+            folder = files.local_path(store.url)
+        else:
+            fetch(store, scratch, [name])
+    n_rows = sum(marker["n_rows"] for marker in selection.markers)
+    if _size(folder, name) != n_rows:
+        folder = scratch.url
         write_decisions(selection, scratch)
-    elif files.is_local(selection.store.url):
-        return str(Path(files.local_path(selection.store.url), name))
-    else:
-        fetch(selection.store, scratch, [name])
-    return str(Path(scratch.url, name))
+    return str(Path(folder, name))
+
+
+def _size(folder: str, name: str) -> int:
+    """Length of a file in bytes; −1 where it is not there."""
+    path = Path(folder, name)
+    return path.stat().st_size if path.is_file() else -1

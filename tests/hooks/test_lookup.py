@@ -125,6 +125,15 @@ def test_an_index_of_other_rows_is_not_used(tmp_path):
     assert [lookup.keeps(lookup.prefix("a.tar"), f"{i:09d}") for i in (0, 1)] == [True, False]
 
 
+@pytest.mark.parametrize("part", ["key.hashes", "key.rows", "key.buckets", "decisions"])
+def test_a_cut_file_of_an_index_is_made_anew(store, part):
+    madaudit.index(store)
+    folder = Path(store, "index")
+    path = next((folder / part).glob("*.codes")) if part == "decisions" else folder / part
+    path.write_bytes(path.read_bytes()[:-1])
+    assert decisions(Lookup(store), "two/b.tar") == EXPECTED
+
+
 def test_an_index_serves_each_rule_with_its_own_decisions(store):
     pytest.importorskip("duckdb", reason="--where runs in DuckDB")
     madaudit.index(store)
