@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import zipfile
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from madaudit.commands.calibration_files import read_calibration, write_calibration
+from madaudit.detectors.clip_probe import ClipProbe
+from madaudit.detectors.probes.files import read_probe
+from madaudit.encoders.weights import known_weights
 from madaudit.errors import InputError
 from tests.estimation.calibration_building import make_calibration
 
@@ -124,3 +129,58 @@ def test_a_name_of_a_million_sources_costs_nothing(place: Path) -> None:
     names = [str(number) for number in range(1_000_000)]
     path.write_text(json.dumps({**json.loads(path.read_text()), "real": names}))
     _refused(place, "1000000 sources are more than any calibration has")
+
+
+# ---- the one that ships -------------------------------------------------------------------------
+
+
+def test_the_default_is_small_and_says_where_its_samples_came_from() -> None:
+    made = read_calibration("default")
+    folder = resources.files("madaudit.commands").joinpath("default_calibration")
+    assert sum(len(path.read_bytes()) for path in folder.iterdir()) < 200_000
+    assert list(made.detectors) == ["clip_probe"]
+    assert made.tier == "model"
+    assert {source.name for source in made.sources} == {*made.real, *made.synthetic}
+    assert all(source.licence for source in made.sources)
+    assert made.n_generators >= 5
+
+
+def test_no_image_that_taught_the_shipped_probe_is_counted_in_the_default() -> None:
+    taught = read_probe("").provenance["fit"]["groups"]
+    folders = {name.rpartition("/")[2] for name in taught}
+    names = {source.name for source in read_calibration("default").sources}
+    assert not {_FOLDERS_OF_SOURCES[name] for name in names} & folders
+
+
+# Folder of the shared data that each source of the default comes from.
+_FOLDERS_OF_SOURCES = {
+    "cameras": "exif_samples",
+    "imagenet": "imagenet_sample",
+    "dalle3": "dalle3_hanisntsolo",
+    "dalle-mini": "imagen_dmin",
+    "glid3": "imagen_glid3",
+    "ldm": "imagen_ldif",
+    "stability-beta": "imagen_stab",
+    "midjourney": "midjourney_v61",
+    "flux": "pollinations_flux",
+    "stylegan3": "stylegan3_ffhq",
+}
+
+
+def test_the_default_fits_the_probe_that_ships() -> None:
+    # As detector_identities has it with the tower here, which the default tests do without.
+    weights = known_weights()["clip-vit-b16-int8"]
+    content = {
+        "name": "clip_probe",
+        "version": ClipProbe.version,
+        "options": {},
+        "probe": read_probe("").digest,
+        "encoder": weights.sha256,
+        "encoder_version": 1,
+        "arithmetic": "onnxruntime",
+    }
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    identity = hashlib.sha256(text.encode()).hexdigest()
+    assert read_calibration("default").detectors == {"clip_probe": identity}, (
+        "the probe or its encoder changed: run scripts/make_default_calibration --write"
+    )
