@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 from madaudit.detectors import default_detectors
 from madaudit.detectors.base import Tier
 from madaudit.errors import OptionError
-from madaudit.scanning.embedding_files import space_to_keep
-from madaudit.scanning.encoding import spaces_of
 from madaudit.scanning.plan import SCHEMA_VERSION, Plan, Thumbnails, detector_identities
 from madaudit.scanning.tasks import ShardTask, own_part, plan_tasks
 from madaudit.shards.locate import Located
@@ -124,6 +122,9 @@ def build_plan(
     )
     built = plan.build_detectors()
     if keep_embeddings:
+        from madaudit.scanning.embedding_files import space_to_keep
+        from madaudit.scanning.encoding import spaces_of
+
         space_to_keep(spaces_of(built))
     return plan
 

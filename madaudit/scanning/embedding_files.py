@@ -33,7 +33,7 @@ from madaudit.scanning.encoding import Encoding
 from madaudit.scanning.plan import Plan
 from madaudit.scanning.store import Store
 from madaudit.shards import files
-from madaudit.shards.embeddings import ENCODER_FILE
+from madaudit.shards.entries import ENCODER_FILE
 
 FOLDER = "embeddings"
 ENCODER_PATH = f"{FOLDER}/{ENCODER_FILE}"

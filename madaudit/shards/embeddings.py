@@ -30,11 +30,10 @@ from madaudit.shards import files
 from madaudit.shards.base import OpenShard, Problem, Reader
 from madaudit.shards.cells import keys, positional_key, sidecars
 from madaudit.shards.columns import Layout, layout_of_embeddings
+from madaudit.shards.entries import ENCODER_FILE
 from madaudit.shards.tables import UNREADABLE, Table, in_words, open_table
 from madaudit.types import NO_SIDECAR, Sample, Shard, Sidecar
 
-#: Says which encoder and crops the arrays of a folder are of.
-ENCODER_FILE = "encoder.json"
 # Vectors read at once; 1024 of ViT-L/14 in half precision are 1.5 MB.
 _ROWS_AT_ONCE = 1024
 

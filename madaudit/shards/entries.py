@@ -25,6 +25,8 @@ _SEPARATED = (".tsv", ".tsv.gz")
 _EMBEDDING = re.compile(r"(?:^|/)img_emb/img_emb_(\d+)\.npy$")
 #: Where clean shards keep their request and their rejects, which are no samples.
 OWN_FOLDER = "_madaudit"
+#: Says which encoder and crops the arrays of a folder of embeddings are of.
+ENCODER_FILE = "encoder.json"
 _METADATA = re.compile(r"(?:^|/)metadata/metadata_\d+\.parquet$")
 
 

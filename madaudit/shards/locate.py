@@ -20,8 +20,7 @@ from madaudit import registry
 from madaudit.errors import InputError, OptionError
 from madaudit.limits import FILES_PER_VIRTUAL_SHARD
 from madaudit.shards import files
-from madaudit.shards.embeddings import ENCODER_FILE
-from madaudit.shards.entries import Entries, drop_sidecars, numbered_folders
+from madaudit.shards.entries import ENCODER_FILE, Entries, drop_sidecars, numbered_folders
 from madaudit.shards.files import FileInfo
 from madaudit.types import Shard
 
