@@ -119,17 +119,24 @@ def bias_of_store(
 def _embedded_rows(store: Store, survey: Survey, calibration: str | None) -> Iterator[_Rows]:
     """Rows with an embedding, file by file; rows of other stores' shards are left out."""
     finished = {marker["shard"] for marker in survey.markers}
+    width = 0
     for array_path, table_path in _pairs(store):
         table = _table(store, table_path, ["shard", "ordinal"])
         embeddings = _array(store, array_path)
+        if width and embeddings.shape[1] != width:
+            why = f"{embeddings.shape[1]} dimensions beside {width} in another file"
+            raise _refusal(store, array_path, why)
+        width = embeddings.shape[1]
         if len(embeddings) != table.num_rows:
             why = f"{len(embeddings)} rows, and its table has {table.num_rows}"
             raise _refusal(store, array_path, why)
+        # What is no number is no position.
+        is_finite = np.isfinite(embeddings).all(axis=1)
         shards = np.asarray(table.column("shard").to_pylist(), dtype=object)
         ordinals = table.column("ordinal").to_numpy()
         for shard in dict.fromkeys(shards.tolist()):
             if shard in finished:
-                rows = np.flatnonzero(shards == shard)
+                rows = np.flatnonzero((shards == shard) & is_finite)
                 yield _joined(store, survey, shard, ordinals[rows], embeddings[rows], calibration)
 
 
@@ -141,11 +148,13 @@ def _joined(
     embeddings: Embeddings,
     calibration: str | None,
 ) -> _Rows:
-    known, verdicts = [], []
+    known, verdicts = [np.zeros(0, np.int64)], [np.zeros(0, np.int8)]
     for rows in mark_rows(store, shard, survey.looks_at):
         known.append(rows.rows.column("ordinal").to_numpy())
         verdicts.append(rows.verdicts)
     places, is_known = _places(np.concatenate(known), ordinals)
+    if not len(places):
+        return _Rows(embeddings[:0], np.zeros(0, np.int8), np.zeros(0))
     found = np.concatenate(verdicts)[places]
     posterior = np.full(len(ordinals), np.nan)
     path = f"{posteriors_folder(calibration)}/{shard}.parquet" if calibration else ""
@@ -153,7 +162,8 @@ def _joined(
         table = _table(store, path, ["ordinal", "p_synthetic"])
         places, has_posterior = _places(table.column("ordinal").to_numpy(), ordinals)
         values = table.column("p_synthetic").to_numpy(zero_copy_only=False).astype(float)
-        posterior = np.where(has_posterior, values[places], np.nan)
+        if len(places):
+            posterior = np.where(has_posterior, values[places], np.nan)
     return _Rows(embeddings[is_known], found[is_known], posterior[is_known])
 
 
@@ -161,6 +171,8 @@ def _places(
     known: npt.NDArray[np.int64], wanted: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
     """Where each wanted ordinal stands among the known ones, and whether it does."""
+    if not len(known):
+        return np.zeros(0, np.intp), np.zeros(0, np.bool_)
     order = np.argsort(known, kind="stable")
     places = np.minimum(np.searchsorted(known[order], wanted), max(len(known) - 1, 0))
     found = order[places]
@@ -201,9 +213,13 @@ def _array(store: Store, path: str) -> Embeddings:
 
 def _table(store: Store, path: str, columns: list[str]) -> pa.Table:
     try:
-        return pq.read_table(io.BytesIO(_bytes(store, path)), columns=columns)
+        table = pq.ParquetFile(io.BytesIO(_bytes(store, path))).read(columns=columns)
     except (pa.ArrowException, OSError) as error:
         raise _refusal(store, path, str(error)) from error
+    missing = [name for name in columns if name not in table.column_names]
+    if missing or not pa.types.is_integer(table.schema.field("ordinal").type):
+        raise _refusal(store, path, f"columns {table.column_names}, not {columns}")
+    return table
 
 
 def _bytes(store: Store, path: str) -> bytes:

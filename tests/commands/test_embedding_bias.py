@@ -90,6 +90,8 @@ def test_rows_are_joined_by_ordinal_and_not_by_place(tmp_path, store):
         ("object", "cannot read embeddings/img_emb/img_emb_0.npy"),
         ("table", "cannot read embeddings/metadata/metadata_0.parquet"),
         ("gone", "it is not there"),
+        ("columns", "columns ['shard'], not ['shard', 'ordinal']"),
+        ("width", "dimensions beside 8 in another file"),
     ],
 )
 def test_embeddings_that_cannot_be_used_are_refused_in_one_line(tmp_path, store, harm, message):
@@ -101,6 +103,10 @@ def test_embeddings_that_cannot_be_used_are_refused_in_one_line(tmp_path, store,
         np.save(array, np.zeros((2, 8), np.float16))
     elif harm == "object":
         np.save(array, np.array([{}], dtype=object), allow_pickle=True)
+    elif harm == "columns":
+        pq.write_table(pa.table({"shard": ["a"] * N}), table)
+    elif harm == "width":
+        embed(tmp_path / "store", "a", np.arange(3), np.zeros((3, 5)), number="9")
     elif harm == "table":
         table.write_bytes(b"PAR1")
     else:
@@ -109,6 +115,15 @@ def test_embeddings_that_cannot_be_used_are_refused_in_one_line(tmp_path, store,
     assert (run.code, run.out) == (2, "")
     assert message in run.err
     assert "Traceback" not in run.err
+
+
+def test_embeddings_that_are_no_numbers_are_passed_over(tmp_path, store):
+    path = tmp_path / "store" / "embeddings" / "img_emb" / "img_emb_0.npy"
+    found = np.load(path)
+    found[:30] = np.nan
+    np.save(path, found)
+    measured = risk(store, bias_from_embeddings=True).sampling_bias
+    assert (measured.n_real, measured.n_synthetic) == (1980, 990)
 
 
 def test_too_few_synthetic_samples_are_refused(tmp_path, store):
