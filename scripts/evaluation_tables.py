@@ -36,11 +36,11 @@ Pairs = dict[tuple[str, str], dict[str, Floats]]
 Measure = Callable[[Floats, Floats], float]
 
 
-def write(cache: Path, *, is_kept: bool) -> None:
-    """Print every table, and put them into the page where that is asked for."""
+def write(cache: Path, settings: Sequence[str], *, is_kept: bool) -> None:
+    """Print the tables of some settings, and put them into the page where that is asked for."""
     for setting, title in SETTINGS.items():
         pairs = read_pairs(cache, setting)
-        if not pairs:
+        if setting not in settings or not pairs:
             continue
         parts = [f"{len(pairs)} pairs of a generator and a photo source, {title}.\n"]
         parts += [by_generator(pairs, *measure) for measure in MEASURES]
