@@ -130,7 +130,7 @@ def test_an_option_that_may_be_repeated_is_a_list(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("colour = 1\n", "'colour' is no flag of this command (known: by, composite, "),
+        ("colour = 1\n", "'colour' is no flag of this command (known: by, calibration, "),
         ("[estimate]\ncolour = 1\n", "'colour' is no flag of this command"),
         ("estimate = 1\n", "'estimate' is no flag of this command"),
         ("level = \n", "cannot read"),
