@@ -43,6 +43,7 @@ class Neighbours(Detector):
     version: ClassVar[int] = 1
     kind: ClassVar[Kind] = "graded"
     tier: ClassVar[Tier] = "model"
+    idle_options: ClassVar[tuple[str, ...]] = ("weights", "threads")
     verified: ClassVar[str] = "depends on the bank; see docs/duplicates.md"
 
     def __post_init__(self) -> None:
