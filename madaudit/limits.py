@@ -36,6 +36,22 @@ MAX_HELD_HEADERS = 256
 WINDOW_BYTES = 1 << 20
 # Mapped pages that lie this far behind are given back, so that memory does not grow with the file.
 KEPT_BYTES = 1 << 23
+# Requests for one stretch of a remote file, or to write one, before that is given up: with the
+# pauses between them about ten seconds, and each is tried again by s3fs itself.
+MAX_TRIES = 8
+# Longest pause between two of them.
+MAX_PAUSE_S = 10
+# Read ahead of a remote file: at first, and where reading has gone on for long.
+MIN_AHEAD_BYTES = 1 << 17
+MAX_AHEAD_BYTES = 1 << 23
+# A stretch of a remote file shorter than this is read rather than left out, and one longer is
+# left out, whatever was measured: an answer takes 5 to 100 ms, in which 0.25 to 8 MiB come.
+MIN_SKIP_BYTES = 1 << 18
+MAX_SKIP_BYTES = 1 << 23
+# First and last bytes of a remote image that are read before the rest: headers of photos with
+# EXIF, a thumbnail and a colour profile have 20 to 60 KB, and what stands last is XMP.
+HEAD_BYTES = 1 << 16
+TAIL_BYTES = 1 << 14
 # Images of a folder that make one unit of work and resume.
 FILES_PER_VIRTUAL_SHARD = 10_000
 # Of an image's side; what is beyond is no size.

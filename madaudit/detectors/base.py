@@ -21,6 +21,7 @@ from madaudit.encoders.space import FeatureSpace
 from madaudit.types import ABSENT, MISSING, UNOBSERVABLE, Detail, Evidence, Sample
 
 Kind = Literal["one-sided", "graded"]
+Reads = Literal["whole", "structure"]
 Tier = Literal["headers", "pixels", "model"]
 LooksAt = Literal["metadata", "pixels", "text"]
 Pixels = npt.NDArray[np.uint8]
@@ -223,8 +224,13 @@ class Detector(ABC):
             judged by its file's metadata, or by the text of a document.
         idle_options: options that change no score (threads), or whose content `fingerprint` tells
             under another name; they are no part of its identity.
+        reads: what of an image's bytes its answer depends on: "whole" (any of them), or
+            "structure" (the container and, where there is a C2PA manifest, all bytes). Where all
+            detectors read the structure alone, a remote shard's images may come with zeros in
+            place of their pixel data.
     """
 
+    reads: ClassVar[Reads] = "whole"
     looks_at: ClassVar[LooksAt] = "pixels"
     idle_options: ClassVar[tuple[str, ...]] = ()
     name: ClassVar[str]
@@ -270,6 +276,8 @@ class FromSource(NamedTuple):
 class MarkDetector(Detector):
     """A detector of marks in a file's metadata; a mark is one kind of one-sided evidence.
 
+    One that looks at `look.sample.image` besides sets `reads` to "whole".
+
     Class attributes:
         from_source: the tools it names without a genuine file at hand; docs/provenance.md lists
             them apart from those that were verified on files.
@@ -277,6 +285,7 @@ class MarkDetector(Detector):
 
     kind: ClassVar[Kind] = "one-sided"
     tier: ClassVar[Tier] = "headers"
+    reads: ClassVar[Reads] = "structure"
     looks_at: ClassVar[LooksAt] = "metadata"
     from_source: ClassVar[tuple[FromSource, ...]] = ()
 

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from madaudit.detectors import Detector
 from madaudit.detectors.base import Batch
+from madaudit.detectors.provenance.containers.parts import first_unknown
 from madaudit.errors import MadauditError, MalformedError, ShardError
 from madaudit.limits import WINDOW_BYTES
 from madaudit.scanning.batches import WITHOUT_IMAGE, Prepared, bug_in_words, prepare_batches
@@ -188,6 +189,8 @@ def give_up(job: Job, task: ShardTask, reason: str, *, offset: int | None = None
 def _scan_open(source: OpenShard, work: _Work) -> tuple[int, str]:
     """Rows, sketch and thumbnails of an open shard; its number of samples and its digest."""
     plan, shard, store = work.job.plan, work.task.shard, work.job.store
+    if plan.tier == "headers" and all(d.reads == "structure" for d in work.job.detectors):
+        source.first_unknown = first_unknown
     wanted, n_samples, weight = None, None, 1.0
     if work.task.n_draw is not None:
         n_samples = source.count()

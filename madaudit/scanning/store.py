@@ -7,6 +7,7 @@ lists and whose marker carries the manifest's fingerprint are read back.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import platform
@@ -30,6 +31,7 @@ from madaudit.scanning.store_faults import (
     sums_fault,
 )
 from madaudit.shards import files
+from madaudit.shards.remote import persist
 
 _PARTIAL = ".partial"
 _HOST = platform.node().replace(".", "-") or "here"
@@ -103,22 +105,26 @@ class Store:
             with opened(path) as file:
                 yield file
         except OSError as error:
-            raise StoreError(
-                f"cannot write {path} in store {self.url}: {error}; what is finished stays "
-                f"valid, so mend the cause and run the same command again"
-            ) from error
+            raise self._unwritable(path, error) from error
+
+    def _unwritable(self, path: str, error: OSError) -> StoreError:
+        return StoreError(
+            f"cannot write {path} in store {self.url}: {error}; what is finished stays "
+            f"valid, so mend the cause and run the same command again"
+        )
 
     @contextmanager
     def _create_remote(self, path: str) -> Iterator[BinaryIO]:
+        """One upload of the whole file, which is held in memory until then.
+
+        An upload that failed half way is made again; on object stores none of it shows before
+        its end, so it replaces the old file or does not.
+        """
         fs, root = files.filesystem(self.url)
-        file = fs.open(f"{root}/{path}", "wb")
-        try:
-            yield cast(BinaryIO, file)
-        except BaseException:
-            if hasattr(file, "discard"):
-                file.discard()
-            raise
-        file.close()
+        file = io.BytesIO()
+        yield file
+        data = file.getvalue()
+        persist(lambda: fs.pipe_file(f"{root}/{path}", data))
 
     @contextmanager
     def _create_local(self, path: str) -> Iterator[BinaryIO]:
@@ -146,9 +152,11 @@ class Store:
         """Delete a file of the store; nothing happens where it is not there."""
         fs, root = files.filesystem(self.url)
         try:
-            fs.rm_file(f"{root}/{path}")
+            persist(lambda: fs.rm_file(f"{root}/{path}"))
         except FileNotFoundError:
             return
+        except OSError as error:
+            raise self._unwritable(path, error) from error
 
     def forget(self, shard: str) -> None:
         """Undo a shard's marker, so that its rows count no longer."""
@@ -269,8 +277,24 @@ class Store:
 
     def has_rows(self, shard: str) -> bool:
         """Whether a shard's rows are there."""
+        return self._exists(scores_path(shard))
+
+    def _exists(self, path: str) -> bool:
+        """Whether a file of the store is there now, whoever wrote it.
+
+        Raises:
+            StoreError: the store cannot be asked.
+        """
         fs, root = files.filesystem(self.url)
-        return bool(fs.exists(f"{root}/{scores_path(shard)}"))
+        fs.invalidate_cache()  # another process may have written since the store was listed
+        try:
+            # Not `exists`, to which an error of any kind means that it is not there.
+            persist(lambda: fs.info(f"{root}/{path}"))
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise StoreError(f"cannot read {path} of store {self.url}: {error}") from error
+        return True
 
     def columns(self, shard: str) -> list[str]:
         """Names of the columns of a shard's rows.
@@ -327,8 +351,7 @@ class Store:
             StoreError: the file is damaged.
         """
         path = thumbnails_path(shard)
-        fs, root = files.filesystem(self.url)
-        if not fs.exists(f"{root}/{path}"):
+        if not self._exists(path):
             return {}
         with self._parquet(path) as parquet:
             wanted = {"ordinal": pa.int64(), "jpeg": pa.binary()}
@@ -353,7 +376,11 @@ class Store:
     def _listed(self, folder: str) -> set[str]:
         """Files of one folder of the store, by path relative to the store."""
         fs, root = files.filesystem(self.url)
-        found = fs.find(f"{root}/{folder}")
+        fs.invalidate_cache()
+        try:
+            found = persist(lambda: fs.find(f"{root}/{folder}"))
+        except OSError as error:
+            raise StoreError(f"cannot list {folder} of store {self.url}: {error}") from error
         return {path.removeprefix(root).lstrip("/") for path in found}
 
 

@@ -8,11 +8,15 @@ the shard itself is a `Problem`, never an exception out of the loop.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from types import TracebackType
 from typing import ClassVar, NamedTuple
 
 from madaudit.types import Sample, Shard
+
+#: Of an image of which the first and the last bytes are known, and its length: the first byte
+#: beyond these that must be known as well, None where they suffice.
+FirstUnknown = Callable[[memoryview, memoryview, int], int | None]
 
 
 class Problem(NamedTuple):
@@ -35,6 +39,8 @@ class OpenShard(ABC):
         n_ignored: files that are no part of any sample (hidden, or without an extension).
         n_expected: samples that the pipeline says it wrote, None where it does not say.
         position_bytes: how far reading has come, for progress.
+        first_unknown: set before `samples` by who needs no more of an image than this says; a
+            reader of remote files may then hand over zeros in place of the rest.
     """
 
     def __init__(self) -> None:
@@ -42,6 +48,7 @@ class OpenShard(ABC):
         self.n_ignored = 0
         self.n_expected: int | None = None
         self.position_bytes = 0
+        self.first_unknown: FirstUnknown | None = None
 
     @abstractmethod
     def samples(self, wanted: Container[int] | None = None) -> Iterator[Sample]:

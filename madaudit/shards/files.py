@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, NamedTuple, cast
 from fsspec.core import url_to_fs
 
 from madaudit.errors import InputError
+from madaudit.shards.remote import RemoteFile, has_ranges, persist
 
 # Protocol to the extra that installs its package.
 _EXTRAS = {"s3": "s3", "s3a": "s3", "hf": "hf"}
@@ -24,7 +25,7 @@ class FileInfo(NamedTuple):
 
 
 def open_binary(uri: str) -> BinaryIO:
-    """A file opened for reading bytes, unbuffered where it is local.
+    """A file opened for reading bytes, unbuffered where it is local, by ranges where it is not.
 
     Raises:
         OSError: it cannot be opened.
@@ -32,7 +33,12 @@ def open_binary(uri: str) -> BinaryIO:
     if is_local(uri):
         return cast(BinaryIO, open(local_path(uri), "rb", buffering=0))
     fs, path = filesystem(uri)
-    return cast(BinaryIO, fs.open(path, "rb"))
+    size = persist(lambda: fs.info(path).get("size")) if has_ranges(fs) else None
+    # A server that does not tell the length is read from its beginning to its end.
+    return cast(
+        BinaryIO,
+        persist(lambda: fs.open(path, "rb")) if size is None else RemoteFile(fs, path, int(size)),
+    )
 
 
 def read_bytes(uri: str, *, most_bytes: int) -> bytes | None:
@@ -97,9 +103,10 @@ def describe(fs: Any, info: dict[str, Any]) -> FileInfo:
 def current_version(uri: str) -> FileInfo | None:
     """Length and version of a file as they are now; None where it is gone."""
     fs, path = filesystem(uri)
+    fs.invalidate_cache()  # a listing kept from before would hide the change
     try:
-        return describe(fs, fs.info(path))
-    except (FileNotFoundError, OSError):
+        return describe(fs, persist(lambda: fs.info(path)))
+    except OSError:
         return None
 
 

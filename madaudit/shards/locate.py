@@ -22,6 +22,7 @@ from madaudit.limits import FILES_PER_VIRTUAL_SHARD
 from madaudit.shards import files
 from madaudit.shards.entries import ENCODER_FILE, Entries, drop_sidecars, numbered_folders
 from madaudit.shards.files import FileInfo
+from madaudit.shards.remote import persist
 from madaudit.types import Shard
 
 #: What --format takes; "auto" tells files apart by their names and tables by their columns.
@@ -123,17 +124,22 @@ def _braces(given: str) -> list[str]:
 def _find(pattern: str, given: str) -> Entries:
     """Files behind one pattern without braces."""
     fs, path = files.filesystem(pattern)
+    fs.invalidate_cache()  # what was added since the last listing counts
     try:
-        if fs.isdir(path):
-            return _sort_files(fs, given, path, list(fs.find(path, detail=True).values()))
-        if fs.exists(path):
-            entries = [fs.info(path)]
-        elif any(letter in path for letter in "*?["):
-            entries = list(fs.glob(path, detail=True).values())
-        else:
-            entries = []
+        return persist(lambda: _list(fs, path, pattern, given))
     except OSError as error:
         raise InputError(f"cannot list {pattern!r}: {error}") from error
+
+
+def _list(fs: Any, path: str, pattern: str, given: str) -> Entries:
+    if fs.isdir(path):
+        return _sort_files(fs, given, path, list(fs.find(path, detail=True).values()))
+    if fs.exists(path):
+        entries = [fs.info(path)]
+    elif any(letter in path for letter in "*?["):
+        entries = list(fs.glob(path, detail=True).values())
+    else:
+        entries = []
     if not entries:
         raise InputError(f"no file or folder matches {pattern!r}; check the path")
     return _sort_files(fs, given, None, _walk_folders(fs, entries))

@@ -26,7 +26,7 @@ from madaudit.shards.base import OpenShard, Problem, Reader
 from madaudit.shards.grouping import is_unsafe, role_of, split_name
 from madaudit.shards.sidecar_table import SidecarTable
 from madaudit.shards.walker import Member, Walker, checksum_holds
-from madaudit.shards.windows import BLOCK, open_window
+from madaudit.shards.windows import BLOCK, RemoteWindow, open_window
 from madaudit.types import NO_SIDECAR, Sample, Shard, Sidecar, Status
 
 _COMPRESSED = {
@@ -301,7 +301,11 @@ class OpenTar(OpenShard):
             return
         if not group.is_wanted:
             return
-        group.view = self._walker.window.read(member.offset, member.size)
+        window = self._walker.window
+        if self.first_unknown is not None and isinstance(window, RemoteWindow):
+            group.view = window.read_parts(member.offset, member.size, self.first_unknown)
+        else:
+            group.view = window.read(member.offset, member.size)
         if len(group.view) < member.size:
             group.status = "truncated"
             group.error = f"the shard ends after {len(group.view)} of {member.size} bytes"

@@ -12,7 +12,9 @@ import mmap
 from io import FileIO
 from typing import BinaryIO, Protocol
 
-from madaudit.limits import KEPT_BYTES, WINDOW_BYTES
+from madaudit.limits import HEAD_BYTES, KEPT_BYTES, TAIL_BYTES, WINDOW_BYTES
+from madaudit.shards.base import FirstUnknown
+from madaudit.shards.remote import RemoteFile
 
 BLOCK = 512
 
@@ -35,6 +37,8 @@ class Window(Protocol):
 
 def open_window(file: BinaryIO, *, maps: bool) -> Window:
     """A window on a file; mapped only where that is asked for and the file is a local one."""
+    if isinstance(file, RemoteFile):
+        return RemoteWindow(file)
     if maps and isinstance(file, FileIO):
         try:
             return MappedWindow(file)
@@ -114,3 +118,48 @@ class MappedWindow:
         if hasattr(mmap, "MADV_DONTNEED"):
             self.data.madvise(mmap.MADV_DONTNEED, self._given_back, end - self._given_back)
         self._given_back = end
+
+
+class RemoteWindow:
+    """A file behind a URL, of which stretches that nobody needs are left out."""
+
+    __slots__ = ("file", "start")
+
+    def __init__(self, file: RemoteFile) -> None:
+        self.file = file
+        self.start = 0
+
+    def read(self, offset: int, size: int) -> memoryview:
+        self.start = offset
+        return memoryview(self.file.stretch(offset, size))
+
+    def block(self, offset: int) -> bytes:
+        self.start = offset
+        return self.file.stretch(offset, BLOCK)
+
+    def read_parts(self, offset: int, size: int, first_unknown: FirstUnknown) -> memoryview:
+        """A member of which only what is needed was fetched; the rest is zeros.
+
+        Args:
+            offset: where it begins.
+            size: its length.
+            first_unknown: tells from the first and the last bytes whether the rest is needed.
+        """
+        left_out = size - HEAD_BYTES - TAIL_BYTES
+        is_cut = offset + size > self.file.size_bytes
+        if is_cut or left_out < self.file.skip_pays_from():
+            return self.read(offset, size)
+        head = self.read(offset, HEAD_BYTES)
+        tail_start = size - TAIL_BYTES
+        tail = memoryview(b"")
+        unknown = first_unknown(head, tail, size)
+        if unknown is not None and unknown >= tail_start:
+            tail = self.read(offset + tail_start, TAIL_BYTES)
+            unknown = first_unknown(head, tail, size)
+        if unknown is not None:
+            return self.read(offset, size)
+        image = bytearray(size)
+        image[: len(head)] = head
+        if tail:
+            image[tail_start:] = tail
+        return memoryview(image).toreadonly()

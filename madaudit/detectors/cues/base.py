@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from madaudit.detectors.base import Batch, Detector, Kind, Look, Tier, one_line
+from madaudit.detectors.base import Batch, Detector, Kind, Look, Reads, Tier, one_line
 from madaudit.detectors.cues.patterns import Cue, contents, plain
 from madaudit.types import ABSENT, MISSING, UNOBSERVABLE, Detail, Evidence
 
@@ -24,6 +24,7 @@ class CueDetector(Detector):
 
     kind: ClassVar[Kind] = "one-sided"
     tier: ClassVar[Tier] = "headers"
+    reads: ClassVar[Reads] = "structure"
     field: ClassVar[str]
 
     patterns: str
