@@ -18,13 +18,17 @@ class DemoResult:
     Attributes:
         inputs: the shards and folders that were made.
         store: where the rows lie.
-        scan, estimate, report: what the commands returned, as dictionaries.
+        scan, duplicates, estimate, risk, filter, report: what the commands returned, as
+            dictionaries.
     """
 
     inputs: list[str]
     store: str
     scan: dict[str, Any]
+    duplicates: dict[str, Any]
     estimate: dict[str, Any]
+    risk: dict[str, Any]
+    filter: dict[str, Any]
     report: dict[str, Any]
 
     def to_dict(self) -> dict[str, Any]:
@@ -32,7 +36,7 @@ class DemoResult:
 
 
 def demo(output: str = "demo", *, quiet: bool = True) -> DemoResult:
-    """Make shards, scan them, estimate p and write the report.
+    """Make shards, scan them, find copies, estimate p, tell the risk, filter and report.
 
     Args:
         output: folder for all of it.
@@ -42,8 +46,11 @@ def demo(output: str = "demo", *, quiet: bool = True) -> DemoResult:
         MissingExtraError: the extra "demo" is not installed.
     """
     from madaudit.commands.demo_shards import make_demo_shards
+    from madaudit.commands.duplicates import duplicates
     from madaudit.commands.estimate import estimate
+    from madaudit.commands.filter import filter as keep
     from madaudit.commands.report import report
+    from madaudit.commands.risk import risk
     from madaudit.commands.scan import scan
 
     folder = Path(output)
@@ -51,10 +58,14 @@ def demo(output: str = "demo", *, quiet: bool = True) -> DemoResult:
     inputs = [str(folder / name) for name in ("shards", "photos", "tables")]
     store = str(folder / "store")
     scanned = scan(inputs, store, tier="pixels", quiet=quiet)
+    copies = duplicates(store)
     known = estimate(store)
+    followed = risk(store, policy_out=str(folder / "policy.yaml"))
+    kept = keep(store, output=str(folder / "kept.txt"), rejects=str(folder / "rejects.parquet"))
     # The store is our own, and so are the inputs that it names.
     written = report(store, pictures="inputs")
-    return DemoResult(inputs, store, scanned.to_dict(), known.to_dict(), written.to_dict())
+    results = (scanned, copies, known, followed, kept, written)
+    return DemoResult(inputs, store, *(result.to_dict() for result in results))
 
 
 @click.command("demo")

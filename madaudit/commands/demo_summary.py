@@ -31,8 +31,16 @@ def print_summary(result: DemoResult) -> None:
         click.echo(f"In quarantine: {problem['shard']}{place}: {problem['message']}")
     for flag in result.estimate["flags"]:
         click.echo(f"Note: {flag}")
+    copies, risk, kept = result.duplicates, result.risk, result.filter
+    click.echo(f"Copies: {count(copies['n'])} samples in {count(copies['n_clusters'])} clusters")
+    click.echo(
+        f"Risk:   {risk['level_at_low']} to {risk['level']} for models trained on it, as marks "
+        f"bound the synthetic share from below alone (a calibration or labels close the other end)"
+    )
+    click.echo(f"Filter: {count(kept['kept'])} kept, {count(kept['dropped'])} with a mark dropped")
     click.echo()
     click.echo(f"Report:  {result.report['paths']['html']}")
     click.echo(f"Store:   {result.store}")
+    click.echo(f"Kept:    {kept['output']} (why the others went: rejects.parquet beside it)")
     click.echo("Next:    madaudit explain " + result.store + " --key 000000004")
     click.echo("         madaudit scan YOUR-SHARDS -o store")

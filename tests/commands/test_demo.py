@@ -20,13 +20,17 @@ pytestmark = pytest.mark.skipif(
 def test_the_demonstration_runs_everything_and_says_so_in_json(tmp_path):
     run = invoke("demo", "-o", tmp_path / "demo", "--json")
     assert run.code == 0
-    assert set(run.json) == {"inputs", "store", "scan", "estimate", "report"}
+    steps = {"scan", "duplicates", "estimate", "risk", "filter", "report"}
+    assert set(run.json) == {"inputs", "store", *steps}
     assert run.json["scan"]["rows"] == run.json["scan"]["samples"] == 52
     assert run.json["scan"]["shards"]["quarantined"] == 1
     found = run.json["scan"]["detectors"].items()
     made_here = {"a1111", "c2pa", "comfyui", "dwt_dct", "exif_software", "iptc"}
     assert {name for name, states in found if states["present"]} == made_here
     assert run.json["estimate"]["tiers"]["floor"]["point"] == 8 / 52
+    assert run.json["duplicates"]["n"] == 52
+    assert run.json["risk"]["tier"] == "floor"
+    assert (run.json["filter"]["kept"], run.json["filter"]["dropped"]) == (44, 8)
     assert Path(run.json["report"]["paths"]["html"]).exists()
 
 
