@@ -43,6 +43,7 @@ from madaudit.errors import OptionError, StoreError
 from madaudit.estimation import Floor, MarkTally, estimate_floor
 from madaudit.estimation.calibration import Calibration
 from madaudit.estimation.prevalence import Estimate as Tiers
+from madaudit.estimation.tiers import fits
 from madaudit.scanning.store import Store, Survey
 from madaudit.types import Interval
 
@@ -216,6 +217,8 @@ def _conclude(
         closed = tiers.model_based.closed.point if tiers.model_based else None
         of_strata = gold.strata if gold else {}
         told = tell_strata(counted, strata, request, wanted.calibration, of_strata, closed)
+        if not fits(tiers.model_based):
+            told = replace(told, strata=[one.led_by_marks() for one in told.strata])
     return replace(
         known,
         tiers=tiers,

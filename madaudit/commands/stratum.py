@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -53,6 +53,12 @@ class Stratum:
         if self.counted is None:
             return ScoreSketch()
         return self.counted.sketch(self.number)
+
+    def led_by_marks(self) -> Stratum:
+        """The same where the scores' tiers may not lead; what people saw still does."""
+        if self.tier == "adjudicated" or self.prevalence is None:
+            return self
+        return replace(self, tier="floor", prevalence=self.floor.all_marks)
 
     def to_dict(self) -> dict[str, Any]:
         content = {"by": self.by, "n": self.tally.n, "floor": self.floor.to_dict()}

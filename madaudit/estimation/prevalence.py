@@ -23,6 +23,7 @@ from madaudit.estimation.tiers import (
     Tier,
     adjudicated,
     detectable,
+    fits,
     is_generator_risk_open,
     may_lead,
     model_based,
@@ -154,10 +155,11 @@ def estimate_tiers(
     drawn = histograms if labelled is None else labelled
     labels = adjudicated(drawn, settings)
     has_labels = drawn.n_labels >= LEAST_LABELS or model is None
+    can_lead = fits(model)
     tier, prevalence = _headline(
         Interval(0.0, None, 1.0, settings.level) if floor is None else floor,
-        lower,
-        model if may_lead(settings) else None,
+        lower if can_lead else None,
+        model if can_lead and may_lead(settings) else None,
         labels if has_labels else None,
     )
     scored = float(histograms.target.sum())
@@ -251,8 +253,11 @@ def _score_flags(
             f"small calibration: {histograms.n_calibration:g} samples of a class",
         ),
         (
-            fit is not None and fit < 1e-3,
-            f"scores of the target do not fit the calibration (p = {fit or 0.0:.1g})",
+            not fits(model),
+            (
+                f"scores of the target do not fit the calibration (p = {fit or 0.0:.1g}): real or "
+                f"synthetic samples of kinds that it lacks, so no tier of scores is the headline"
+            ),
         ),
         (
             model is not None and is_generator_risk_open(settings),

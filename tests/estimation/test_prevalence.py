@@ -329,3 +329,27 @@ def test_coarse_bins_follow_the_calibration_alone():
         for target in (drawn(0.1)[2], drawn(0.1)[2] * 3)
     )
     assert np.flatnonzero(np.diff(one)).tolist() == np.flatnonzero(np.diff(two)).tolist()
+
+
+def test_scores_that_contradict_the_calibration_lead_no_headline():
+    # Real samples of the target lie where the calibration has neither real nor synthetic ones.
+    real, synthetic = [500, 400, 90, 10], [10, 90, 400, 500]
+    found = estimate_prevalence(real, synthetic, [3000, 200, 3000, 200])
+
+    assert found.model_based.goodness_of_fit < 1e-3
+    assert found.tier == "floor"
+    assert (found.p.low, found.p.high) == (0.0, 1.0)
+    assert any("no tier of scores is the headline" in flag for flag in found.flags)
+
+
+def test_labels_lead_even_where_scores_do_not_fit():
+    real, synthetic = [500, 400, 90, 10], [10, 90, 400, 500]
+    found = estimate_prevalence(
+        real,
+        synthetic,
+        [3000, 200, 3000, 200],
+        gold_real=[100, 50, 50, 0],
+        gold_synthetic=[0, 50, 50, 50],
+    )
+
+    assert found.tier == "adjudicated"
