@@ -52,6 +52,8 @@ class OpenMetadata(OpenTable):
             repeat(None),
             sidecars(batch, self._layout),
             repeat("ok"),
+            # Error, text, embedding and its feature space.
+            repeat(None),
             repeat(None),
             repeat(None),
             repeat(None),
