@@ -25,6 +25,9 @@ SHOWN = 12
 _NOTABLE = 2.0
 # A cue is worth a p-value of about a thousandth when samples are ordered by doubt.
 _CUE = 3.0
+# Posterior from which a sample is among the most certain ones.
+_SURE = 0.95
+_SAYS_SO = "no mark, but its scores are those of known synthetic samples"
 
 
 class _Chosen(NamedTuple):
@@ -77,10 +80,12 @@ class Draw:
     """The best candidates so far.
 
     Attributes:
-        doubtful, kept: in order of rank.
+        certain, doubtful, kept: unmarked samples that a posterior is sure of, that are open,
+            and a random draw of the rest; in order of rank.
         posteriors: of an estimate with a calibration; doubt is then theirs alone.
     """
 
+    certain: list[_Chosen] = field(default_factory=list)
     doubtful: list[_Chosen] = field(default_factory=list)
     kept: list[_Chosen] = field(default_factory=list)
     posteriors: Posteriors | None = None
@@ -112,18 +117,27 @@ class Draw:
             doubt > 0,
             lambda i: self._doubtful(rows, shard, i, known),
         )
+        says_so = np.zeros(len(doubt), dtype=bool) if known is None else known > _SURE
+        _add(
+            self.certain,
+            1e-3 * chance - (0.0 if known is None else known),
+            is_plain & says_so,
+            lambda i: _chosen(
+                rows, shard, i, says=(_SAYS_SO,), kind="certain", p_synthetic=_at(known, i)
+            ),
+        )
         _add(
             self.kept,
             chance,
-            is_plain & (doubt == 0),
+            is_plain & (doubt == 0) & ~says_so,
             lambda i: _chosen(
                 rows, shard, i, says=(_why_kept(rows, i),), kind="kept", p_synthetic=_at(known, i)
             ),
         )
 
     def picks(self) -> list[Pick]:
-        """Both kinds, in order."""
-        return [item.pick for item in (*self.doubtful, *self.kept)]
+        """All kinds, in order."""
+        return [item.pick for item in (*self.certain, *self.doubtful, *self.kept)]
 
     def _cues(self) -> list[str]:
         return [name for name in self._looks_at if name.startswith("cue_")]
@@ -157,6 +171,8 @@ class Draw:
             score = rows.rows.column(f"{name}_score")[index].as_py()
             if score is not None and score >= _NOTABLE:
                 says.append(f"{name} scores {score:.3g}, not enough to call it marked")
+        if known is not None:
+            says.append("its scores leave open whether it is synthetic")
         return _chosen(
             rows, shard, index, says=tuple(says), kind="doubtful", p_synthetic=_at(known, index)
         )

@@ -92,7 +92,12 @@ def test_doubtful_samples_are_those_that_the_posterior_leaves_open(twin):
     kept = [hit["p_synthetic"] for hit in twin["hits"] if hit["kind"] == "kept"]
     assert len(doubtful) == len(kept) == 12
     assert all(abs(p - 0.5) < 0.1 for p in doubtful)
-    assert all(abs(p - 0.5) > 0.4 for p in kept)
+    assert all(p < 0.1 for p in kept)
+    sure = [
+        hit["p_synthetic"] for hit in twin["hits"] if hit["says"][0].startswith("no mark, but")
+    ]
+    assert len(sure) == 12
+    assert min(sure) > 0.95
     assert len({hit["shard"] for hit in twin["hits"] if hit["kind"] == "doubtful"}) > 1
 
 
