@@ -8,6 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from madaudit.commands.diff_summary import (
+    P_NAME,
+    SHARES,
+    assumptions_of,
+    in_words,
+    print_diff,
+)
 from madaudit.commands.shell import common_options, guarded, print_json
 from madaudit.commands.store_joins import Identities, Join, choose_identity, slices_of
 from madaudit.commands.store_joins import join as join_samples
@@ -21,17 +28,6 @@ if TYPE_CHECKING:
     from madaudit.estimation import MarkTally
     from madaudit.estimation.comparison import Difference, ShardSums
     from madaudit.scanning.store import Store, Survey
-
-# Shares that are compared: name to the tally's field.
-_SHARES = {
-    "marked synthetic": "synthetic",
-    "marked synthetic, signature valid": "validated",
-    "marked composite": "composite",
-    "marked real": "real",
-    "marks could not be seen": "hidden",
-    "broken": "broken",
-}
-_P = "effective real fraction p"
 
 
 @dataclass(frozen=True)
@@ -133,14 +129,14 @@ def diff(
     ordered = tuple(sorted(adjust(found), key=_surest)) if not is_same else _untested(found)
     changed = _is_changed(ordered, joined, level=level, is_same=is_same)
     return Diff(
-        _in_words(ordered, changed=changed, is_same=is_same, level=level),
+        in_words(ordered, changed=changed, is_same=is_same, level=level),
         changed,
         is_same,
         not any(survey.is_sampled for survey in surveys),
         ordered,
         detectors,
         joined,
-        _assumptions(is_same=is_same),
+        assumptions_of(is_same=is_same),
         *(sum(tally.n for tally in side.tallies) for side in sides),
     )
 
@@ -221,7 +217,7 @@ def _compare(sides: list[_Side], detectors: list[str], level: float) -> list[Dif
 
     found = [
         compare_shares(name, *(_sums(side, part) for side in sides), level=level)
-        for name, part in _SHARES.items()
+        for name, part in SHARES.items()
     ]
     for name in detectors:
         for state in STATES:
@@ -244,7 +240,7 @@ def _compare_p(before: str, after: str, calibration: str, level: float) -> Diffe
         estimate(store, calibration=calibration, level=level, posteriors=False).p
         for store in (before, after)
     )
-    return compare_intervals(_P, *shares)
+    return compare_intervals(P_NAME, *shares)
 
 
 def _sums(side: _Side, part: str) -> ShardSums:
@@ -308,106 +304,6 @@ def _is_changed(
     return any(item.adjusted is not None and item.adjusted < 1.0 - level for item in found)
 
 
-def _in_words(found: tuple[Difference, ...], *, changed: bool, is_same: bool, level: float) -> str:
-    if is_same:
-        return (
-            "The same data, read differently: every difference is the detectors' or the plan's."
-            if changed
-            else "The same data, and nothing differs."
-        )
-    real = [item for item in found if item.adjusted is not None and item.adjusted < 1.0 - level]
-    if not real:
-        return (
-            f"Nothing differs by more than chance, at level {level:g} over "
-            f"{sum(item.p_value is not None for item in found)} comparisons."
-        )
-    first = max(real, key=lambda item: (item.name == _P, item.name in _SHARES, abs(item.effect)))
-    return (
-        f"{len(real)} of {sum(item.p_value is not None for item in found)} comparisons differ by "
-        f"more than chance at level {level:g}; {_one(first)}."
-    )
-
-
-def _one(item: Difference) -> str:
-    from madaudit.reports.wording import percent
-
-    if item.name.endswith(" scores"):
-        return (
-            f"{item.name}: one of the second data set is higher than one of the first with "
-            f"probability {item.after:.3f}"
-        )
-    low, high = 100 * item.change.low, 100 * item.change.high
-    return (
-        f"{item.name}: {percent(item.before)} became {percent(item.after)} "
-        f"({low:+.3g} to {high:+.3g} points)"
-    )
-
-
-def _assumptions(*, is_same: bool) -> tuple[str, ...]:
-    if is_same:
-        return ("both stores scanned the same bytes, by the digests in their markers",)
-    return (
-        (
-            "each data set is taken as draws from a source, and p-values ask whether one source "
-            "could have given both; of a census the difference itself is exact"
-        ),
-        (
-            "samples of one shard may be alike, shards of one data set are draws of their own; "
-            "below 10 shards alikeness cannot be measured, and p-values are then too small if "
-            "there is any"
-        ),
-        (
-            "p-values are adjusted for all comparisons (Holm); effects are Cohen's h for shares "
-            "and Cliff's delta for scores: .2 is small, .5 middling, .8 large"
-        ),
-        (
-            "two estimates by one calibration err together, so the change of p, if asked for, is "
-            "known better than its interval says"
-        ),
-    )
-
-
-def _print(result: Diff) -> None:
-    from madaudit.reports.wording import count, visible
-
-    click.echo(result.says)
-    click.echo(f"  rows: {count(result.n_before)} before, {count(result.n_after)} after")
-    shown = [item for item in result.differences if item.before != item.after or item.effect]
-    for item in shown[:20]:
-        p_value = "" if item.adjusted is None else f", adjusted p {item.adjusted:.2g}"
-        click.echo(f"  {visible(_one(item))}; effect {item.effect:+.2g}{p_value}")
-    if len(shown) > 20:
-        click.echo(f"  … and {len(shown) - 20} more; --json has them all")
-    for name, words in (
-        ("only_before", "ran before alone"),
-        ("only_after", "ran after alone"),
-        ("other_version", "ran in two versions or with other options"),
-    ):
-        if result.detectors[name]:
-            click.echo(f"  not compared, {words}: {visible(', '.join(result.detectors[name]))}")
-    if result.joined is not None:
-        _print_join(result.joined)
-    for assumption in result.assumptions:
-        click.echo(f"  assumes: {assumption}")
-
-
-def _print_join(joined: Join) -> None:
-    from madaudit.reports.wording import count
-
-    about = "" if joined.one_in == 1 else f", scaled from one in {joined.one_in}"
-    click.echo(
-        f"  samples by {joined.by}{about}: {count(joined.kept)} in both, "
-        f"{count(joined.appeared)} appeared, {count(joined.vanished)} vanished"
-    )
-    for what, counts in (
-        ("appeared", joined.appeared_as),
-        ("vanished", joined.vanished_as),
-        ("changed", joined.changed),
-    ):
-        if counts:
-            click.echo(f"    {what}: " + ", ".join(f"{count(n)} {k}" for k, n in counts.items()))
-
-
 @click.command("diff", no_args_is_help=True)
 @click.argument("before", metavar="A")
 @click.argument("after", metavar="B")
@@ -446,5 +342,5 @@ def command(
     if as_json:
         print_json(result.to_dict())
     elif not quiet:
-        _print(result)
+        print_diff(result)
     return 0
