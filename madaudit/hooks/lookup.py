@@ -182,11 +182,6 @@ class Lookup:
         """Rows of the store."""
         return len(self._codes)
 
-    def reason_of(self, row: int) -> str | None:
-        """Why a row goes; None where it stays."""
-        code = self._codes[row]
-        return None if code == 0 else self.reasons[code - 1]
-
     def _keeps_unknown(self) -> bool:
         self.ledger.note_unknown()
         if self._asked["unknown"] == "drop":
