@@ -96,8 +96,9 @@ def scan(
         detectors: names; default: all marks that the tier can see.
         options: detector name to its options.
         tier: "headers", "pixels" (decodes every image, so damaged ones are found) or "model".
-        engine: "serial" or "pool"; default: pool where it pays.
-        workers: processes of the pool; default: one per processor.
+        engine: "serial", "pool" or "ray" (the cluster at RAY_ADDRESS, else one of its own);
+            default: pool where it pays.
+        workers: processes of the pool or of Ray's own cluster; default: one per processor.
         shard_index: number of this job among `num_shards` that share the store.
         num_shards: how many such jobs there are.
         sample: draw that many samples instead of reading all.
@@ -262,7 +263,7 @@ def _result(
     show_default=True,
     help="headers reads no pixel; pixels decodes every image once.",
 )
-@click.option("--engine", type=click.Choice(("serial", "pool")), help="Default: what pays.")
+@click.option("--engine", type=click.Choice(("serial", "pool", "ray")), help="Default: what pays.")
 @click.option("--workers", type=click.IntRange(1), metavar="N", help="Default: processors.")
 @click.option("--shard-index", type=int, default=0, metavar="I", help="Number of this job.")
 @click.option("--num-shards", type=click.IntRange(1), default=1, metavar="N", help="Of N jobs.")

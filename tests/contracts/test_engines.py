@@ -10,6 +10,17 @@ from madaudit.scanning.engines import ENGINES
 from tests.scanning.data_building import all_files, jpeg, samples, scan, write_tar
 
 _FOLDERS = ("scores", "sketches", "thumbnails")
+# Those that run on a package of their own are tested where that is installed.
+_MARKS = {"ray": (pytest.mark.ray,)}
+_ENGINES = [pytest.param(name, marks=_MARKS.get(name, ())) for name in ENGINES]
+
+
+@pytest.fixture(autouse=True)
+def package(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an engine needs besides ourselves."""
+    if request.node.get_closest_marker("ray"):
+        pytest.importorskip("ray", reason="ray (extra ray) is not installed")
+        monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
 
 
 def _data_set(folder: Path) -> Path:
@@ -26,7 +37,7 @@ def _data_set(folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", _ENGINES)
 @pytest.mark.parametrize("workers", [1, 3])
 def test_rows_equal_those_of_serial(tmp_path: Path, engine: str, workers: int) -> None:
     data = _data_set(tmp_path / "data")
@@ -41,7 +52,7 @@ def test_rows_equal_those_of_serial(tmp_path: Path, engine: str, workers: int) -
     assert as_tuples[0] == as_tuples[1]
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", _ENGINES)
 def test_every_task_ends_in_one_summary(tmp_path: Path, engine: str) -> None:
     data = _data_set(tmp_path / "data")
     names = [summary.shard for summary in scan([data], tmp_path / "s", engine=engine, workers=2)]
@@ -49,7 +60,7 @@ def test_every_task_ends_in_one_summary(tmp_path: Path, engine: str) -> None:
     assert len(names) == 9
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", _ENGINES)
 def test_a_drawn_sample_is_the_same_with_every_engine(tmp_path: Path, engine: str) -> None:
     data = _data_set(tmp_path / "data")
     scan([data], tmp_path / "serial", n_sample=50, seed=3)

@@ -77,7 +77,7 @@ class FlakyProxy:
             return kind
 
 
-def _handler_of(proxy: FlakyProxy) -> type[BaseHTTPRequestHandler]:
+def _handler_of(proxy: FlakyProxy) -> type[BaseHTTPRequestHandler]:  # noqa: C901 — one class
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -92,7 +92,7 @@ def _handler_of(proxy: FlakyProxy) -> type[BaseHTTPRequestHandler]:
                 self._answer(503, [], b"<Error><Code>SlowDown</Code></Error>")
                 return
             status, headers, data = self._ask(body)
-            self._answer(status, headers, data, fault)
+            self._answer(status, headers, data, fault or "")
 
         do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _pass_on  # noqa: N815
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import cast
 
 from madaudit import registry
+from madaudit.errors import MissingExtraError, RequestError
 from madaudit.scanning.engines.base import Engine, Event
 
 __all__ = ["ENGINES", "Engine", "Event", "build_engine"]
 
 ENGINES: dict[str, str] = {
     "pool": "madaudit.scanning.engines.pool:PoolEngine",
+    "ray": "madaudit.scanning.engines.ray:RayEngine",
     "serial": "madaudit.scanning.engines.serial:SerialEngine",
 }
 
@@ -19,11 +21,15 @@ def build_engine(name: str, *, workers: int) -> Engine:
     """An engine by name.
 
     Args:
-        name: "serial" or "pool".
-        workers: processes, ≥ 1; ignored by "serial".
+        name: "serial", "pool" or "ray".
+        workers: processes, ≥ 1; ignored by "serial" and by a Ray cluster that runs already.
 
     Raises:
         OptionError: no such engine.
+        RequestError: the package that it needs is not installed.
     """
-    options = {"workers": workers} if name == "pool" else {}
-    return cast(Engine, registry.build("engines", ENGINES, name, options))
+    options = {} if name == "serial" else {"workers": workers}
+    try:
+        return cast(Engine, registry.build("engines", ENGINES, name, options))
+    except MissingExtraError as error:
+        raise RequestError(str(error)) from error

@@ -169,7 +169,7 @@ class FittedDdpm:
         labels = torch.multinomial(shares, n, replacement=True, generator=random)
         channels, side = self.image
         noise = torch.randn((n, channels, side, side), generator=random)
-        self.network.eval()
+        self.network.train(False)
         drawn = [
             self._denoised(
                 noise[start : start + _DRAWN_TOGETHER],
