@@ -22,7 +22,7 @@ from madaudit.errors import OptionError
 if TYPE_CHECKING:
     from madaudit.assessment import Broken, Policy
     from madaudit.commands.estimate import Estimate
-    from madaudit.scanning.store import Survey
+    from madaudit.scanning.survey import Survey
 
 # Rules that need the loop; without them a store of one sample can be checked, too.
 _OF_THE_LOOP = ("max_harm", "max_level")

@@ -29,7 +29,8 @@ from madaudit.estimation.cells import (
 )
 from madaudit.estimation.tally import COMPOSITE, SYNTHETIC
 from madaudit.limits import MAX_STRATA
-from madaudit.scanning.store import Store, Survey
+from madaudit.scanning.store import Store
+from madaudit.scanning.survey import Survey
 
 if TYPE_CHECKING:
     from madaudit.estimation.calibration import Calibration

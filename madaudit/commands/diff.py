@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from madaudit.estimation import MarkTally
     from madaudit.estimation.comparison import Difference, ShardSums
-    from madaudit.scanning.store import Store, Survey
+    from madaudit.scanning.store import Store
+    from madaudit.scanning.survey import Survey
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pyarrow as pa
 
-    from madaudit.scanning.store import Store, Survey
+    from madaudit.scanning.store import Store
+    from madaudit.scanning.survey import Survey
 
 Key = Literal["hash", "embedding"]
 KEYS: tuple[Key, ...] = get_args(Key)

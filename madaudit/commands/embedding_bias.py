@@ -24,7 +24,8 @@ from madaudit.commands.store_rows import mark_rows
 from madaudit.errors import StoreError
 from madaudit.estimation.tally import COMPOSITE, SYNTHETIC
 from madaudit.limits import MAX_BIAS_SAMPLES
-from madaudit.scanning.store import Store, Survey
+from madaudit.scanning.store import Store
+from madaudit.scanning.survey import Survey
 from madaudit.shards.files import filesystem
 
 # Samples of a side below which λ is not told.

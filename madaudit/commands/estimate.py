@@ -44,7 +44,8 @@ from madaudit.estimation import Floor, MarkTally, estimate_floor
 from madaudit.estimation.calibration import Calibration
 from madaudit.estimation.prevalence import Estimate as Tiers
 from madaudit.estimation.tiers import fits
-from madaudit.scanning.store import Store, Survey
+from madaudit.scanning.store import Store
+from madaudit.scanning.survey import Survey
 from madaudit.types import Interval
 
 __all__ = ["Estimate", "command", "conclude", "estimate", "require_finished"]

@@ -10,7 +10,7 @@ from madaudit.estimation import MarkTally
 from madaudit.estimation.calibration import Calibration
 from madaudit.estimation.prevalence import Estimate as Tiers
 from madaudit.reports.wording import percent, plural
-from madaudit.scanning.store import Survey
+from madaudit.scanning.survey import Survey
 
 # Real sources from which their shift can be modelled.
 _FEW_SOURCES = 10

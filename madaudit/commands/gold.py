@@ -16,7 +16,8 @@ from madaudit.errors import InputError
 from madaudit.estimation.cells import N_PLACES, UNMARKED
 from madaudit.estimation.sketch import places_of
 from madaudit.reports.wording import percent, plural
-from madaudit.scanning.store import Store, Survey
+from madaudit.scanning.store import Store
+from madaudit.scanning.survey import Survey
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

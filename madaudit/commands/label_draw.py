@@ -30,7 +30,8 @@ from madaudit.estimation.counts import coarse_groups
 from madaudit.estimation.sketch import places_of
 from madaudit.limits import MAX_IMAGE_BYTES
 from madaudit.reports.label_page import PageItem
-from madaudit.scanning.store import Store, Survey
+from madaudit.scanning.store import Store
+from madaudit.scanning.survey import Survey
 from madaudit.shards import files
 from madaudit.types import Interval
 

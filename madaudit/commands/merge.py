@@ -25,13 +25,13 @@ from madaudit.scanning.embedding_files import ENCODER_PATH, copy_embeddings
 from madaudit.scanning.resume import write_manifest
 from madaudit.scanning.store import (
     Store,
-    Survey,
     marker_path,
     quarantine_path,
     scores_path,
     sketch_path,
     thumbnails_path,
 )
+from madaudit.scanning.survey import Survey
 from madaudit.shards import files
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from madaudit.estimation import MarkTally
 from madaudit.reports.wording import percent
-from madaudit.scanning.store import Survey
+from madaudit.scanning.survey import Survey
 
 
 def imageless_in_words(survey: Survey) -> str | None:

@@ -19,7 +19,8 @@ from madaudit.commands.combined import Wanted, scored_rows
 from madaudit.errors import StoreError
 from madaudit.estimation.sketch import N_CELLS, places_of
 from madaudit.estimation.tally import COMPOSITE, SYNTHETIC
-from madaudit.scanning.store import Store, Survey
+from madaudit.scanning.store import Store
+from madaudit.scanning.survey import Survey
 
 POSTERIORS_VERSION = 1
 SCHEMA = pa.schema(

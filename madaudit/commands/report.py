@@ -46,7 +46,8 @@ from madaudit.estimation import MarkTally
 from madaudit.reports import RENDERERS, build_renderer
 from madaudit.reports.audit_report import AuditReport, StratumRow
 from madaudit.reports.pictures import ScorePicture
-from madaudit.scanning.store import Store, Survey
+from madaudit.scanning.store import Store
+from madaudit.scanning.survey import Survey
 from madaudit.types import Interval
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ from madaudit.commands.store_rows import MarkRows
 from madaudit.errors import MadauditError, StoreError
 from madaudit.estimation.tally import NO_MARK
 from madaudit.scanning.details import read_detail
-from madaudit.scanning.store import Store, Survey
+from madaudit.scanning.store import Store
+from madaudit.scanning.survey import Survey
 from madaudit.shards import files
 from madaudit.types import Sample, Shard, can_hit
 

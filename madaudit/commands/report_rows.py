@@ -16,7 +16,8 @@ from madaudit.estimation import MarkTally
 from madaudit.estimation.tally import NO_MARK, REAL
 from madaudit.limits import MAX_DOMAIN_ROWS
 from madaudit.reports.audit_report import Fault, Hit
-from madaudit.scanning.store import Store, Survey
+from madaudit.scanning.store import Store
+from madaudit.scanning.survey import Survey
 from madaudit.types import LABELS
 
 HITS = 24

@@ -14,7 +14,8 @@ from madaudit.estimation import MarkTally
 from madaudit.estimation.sketch import bin_edges
 from madaudit.reports.pictures import GroupScores, Multiples, ScorePicture, TrendPoint
 from madaudit.scanning.sketches import GRADED_EDGES, P_VALUE_EDGES, read_sketch
-from madaudit.scanning.store import Store, Survey, sketch_path
+from madaudit.scanning.store import Store, sketch_path
+from madaudit.scanning.survey import Survey
 from madaudit.types import Interval, can_hit
 
 Floats = npt.NDArray[np.float64]

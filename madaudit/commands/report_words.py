@@ -11,7 +11,7 @@ from madaudit.commands.report_rows import Gathered
 from madaudit.estimation import MarkTally
 from madaudit.reports.audit_report import Count, Fault, GroupCount, Method, ToolCount
 from madaudit.reports.wording import TIER_WORDS, percent
-from madaudit.scanning.store import Survey
+from madaudit.scanning.survey import Survey
 from madaudit.types import Interval
 
 TABLE_ROWS = 200

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from madaudit.commands.cluster_rows import open_clusters
 from madaudit.errors import StoreError
-from madaudit.scanning.store import Store, Survey
+from madaudit.scanning.store import Store
+from madaudit.scanning.survey import Survey
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

@@ -16,7 +16,8 @@ from madaudit.errors import OptionError
 from madaudit.estimation.tally import NO_MARK
 from madaudit.limits import MAX_JOINED_ROWS
 from madaudit.registry import suggest
-from madaudit.scanning.store import Store, Survey
+from madaudit.scanning.store import Store
+from madaudit.scanning.survey import Survey
 from madaudit.types import LABELS
 
 #: Columns that identify a sample, the surest first. A key repeats, so it counts with its shard.

@@ -10,7 +10,8 @@ from madaudit.estimation.false_discovery import Discoveries, discover
 from madaudit.reports.audit_report import WatermarkCount
 from madaudit.reports.wording import count, percent, plural
 from madaudit.scanning.sketches import P_VALUE_EDGES, Counts, p_value_counts, read_sketch
-from madaudit.scanning.store import Store, Survey, sketch_path
+from madaudit.scanning.store import Store, sketch_path
+from madaudit.scanning.survey import Survey
 from madaudit.types import STATES, can_hit
 
 _PRESENT = STATES.index("present")

@@ -23,7 +23,8 @@ from madaudit.hooks.posteriors import Posteriors, Scores
 from madaudit.hooks.where import DERIVED, Predicate
 from madaudit.limits import MAX_POLICY_BYTES
 from madaudit.scanning.details import Mark, mark_columns, strongest_marks
-from madaudit.scanning.store import Store, Survey
+from madaudit.scanning.store import Store
+from madaudit.scanning.survey import Survey
 from madaudit.shards import files
 from madaudit.types import can_hit
 

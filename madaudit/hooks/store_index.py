@@ -24,7 +24,8 @@ from madaudit.errors import OptionError, StoreError
 from madaudit.hooks.key_index import KeyIndexBuilder, Layout, hash_keys
 from madaudit.hooks.selection import KEPT, Selection
 from madaudit.limits import WINDOW_BYTES
-from madaudit.scanning.store import Store, Survey
+from madaudit.scanning.store import Store
+from madaudit.scanning.survey import Survey
 from madaudit.shards import files
 
 By = Literal["key", "uid", "url"]

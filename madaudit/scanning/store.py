@@ -30,52 +30,12 @@ from madaudit.scanning.store_faults import (
     quarantine_fault,
     sums_fault,
 )
+from madaudit.scanning.survey import Survey
 from madaudit.shards import files
 from madaudit.shards.remote import persist
 
 _PARTIAL = ".partial"
 _HOST = platform.node().replace(".", "-") or "here"
-
-
-@dataclass(frozen=True)
-class Survey:
-    """What a store holds.
-
-    Attributes:
-        manifest: what it was made by.
-        markers: of the shards that the manifest lists and its plan scanned, in its order.
-        quarantine: shard to what is wrong with it.
-    """
-
-    manifest: dict[str, Any]
-    markers: list[dict[str, Any]]
-    quarantine: dict[str, dict[str, Any]]
-
-    @property
-    def detectors(self) -> list[str]:
-        return list(self.manifest["detectors"])
-
-    @property
-    def looks_at(self) -> dict[str, str]:
-        """Detector to where its evidence stands: "metadata", "pixels" or "text"."""
-        return dict(self.manifest["looks_at"])
-
-    @property
-    def identities(self) -> dict[str, str]:
-        """Detector to the digest of what its scores depend on (`plan.detector_identities`)."""
-        return dict(self.manifest["identities"])
-
-    @property
-    def is_sampled(self) -> bool:
-        return self.manifest["plan"]["n_sample"] is not None
-
-    def problems(self) -> list[dict[str, Any]]:
-        """Everything in quarantine: shard, message, offset."""
-        return [
-            {"shard": shard, **problem}
-            for shard, entry in self.quarantine.items()
-            for problem in entry["problems"]
-        ]
 
 
 @dataclass(frozen=True)

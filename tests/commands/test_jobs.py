@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 import madaudit
-from madaudit.scanning.store import Store, Survey
+from madaudit.scanning.store import Store
+from madaudit.scanning.survey import Survey
 from tests.scanning.data_building import all_files, samples, write_tar
 
 _REPOSITORY = Path(__file__).parents[2]

@@ -115,8 +115,8 @@ def test_a_loop_that_cannot_be_is_refused_in_one_line(words, message):
 
 
 def test_the_python_twin_refuses_an_unknown_family():
-    with pytest.raises(OptionError, match="no family 'ddpm'"):
-        madaudit.simulate("ddpm", n_fresh=5)
+    with pytest.raises(OptionError, match="no family 'ddmp'"):
+        madaudit.simulate("ddmp", n_fresh=5)
 
 
 def test_the_flags_offer_what_loops_there_are():

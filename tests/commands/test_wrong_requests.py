@@ -153,4 +153,4 @@ def test_a_store_without_a_finished_shard_is_refused(tmp_path, verb):
 
 
 def test_an_unknown_verb_is_refused():
-    assert "No such command 'scn'" in refused(invoke("scn"))
+    assert "no command 'scn'" in refused(invoke("scn"))
