@@ -26,7 +26,8 @@ try:
     from datatrove.pipeline.readers.base import BaseDiskReader
 except ImportError as error:
     raise RequestError(
-        "cannot use the hook: the package 'datatrove' is not installed; run: pip install datatrove"
+        f"cannot use the hook: datatrove cannot be loaded ({error}); "
+        f"run: pip install datatrove regex"
     ) from error
 
 
