@@ -67,7 +67,7 @@ class Rule:
         return {
             "has_policy": self.policy is not None,
             "cut": cut,
-            "calibration": None if self.policy is None else calibration_of(self.policy),
+            "calibration": None if self.policy is None else self.policy.calibration,
             "real_weight": weight,
             "where": self.where,
         }
@@ -193,7 +193,7 @@ class Selection:
     def any_posteriors(self) -> Posteriors | None:
         """The policy's posteriors, or the only ones that the store has; None without any."""
         policy = self.rule.policy
-        calibration = None if policy is None else calibration_of(policy)
+        calibration = None if policy is None else policy.calibration
         return Posteriors.find(self.store, calibration)
 
     def codes_of(self, shard: str) -> npt.NDArray[np.uint8]:
@@ -261,7 +261,7 @@ class Selection:
 
     def _find_posteriors(self) -> Posteriors | None:
         policy = self.rule.policy
-        calibration = None if policy is None else calibration_of(policy)
+        calibration = None if policy is None else policy.calibration
         found = None
         if self._asks_for_scores:
             found = Posteriors.find(self.store, calibration)
@@ -289,11 +289,6 @@ class Selection:
         if known is None or known[1] != schema:
             known = self._predicate_of_schema = Predicate(self.rule.where, schema), schema
         return known[0]
-
-
-def calibration_of(policy: Policy) -> str | None:
-    """Fingerprint of the calibration whose scores a policy's cut is in; None for the only one."""
-    return getattr(policy, "calibration", None)
 
 
 def _with_derived(
