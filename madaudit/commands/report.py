@@ -16,10 +16,9 @@ from madaudit.commands.loop_request import Known, LoopRequest
 from madaudit.commands.observability import blindness_in_words
 from madaudit.commands.posteriors import posteriors_folder
 from madaudit.commands.report_gallery import Posteriors
-from madaudit.commands.report_risk import Consequences, Ruler, consequences
+from madaudit.commands.report_risk import Consequences, consequences
 from madaudit.commands.report_rows import Gathered, broken_samples, gather, shown_samples
 from madaudit.commands.report_scores import (
-    cell_edges,
     combined_picture,
     histograms,
     multiples_of,
@@ -52,6 +51,8 @@ from madaudit.types import Interval
 
 if TYPE_CHECKING:
     from madaudit.assessment import Strata
+    from madaudit.commands.store_threshold import Advice
+    from madaudit.simulation import LoopSpec
 
 PICTURES = ("stored", "inputs")
 
@@ -217,7 +218,7 @@ def _consequences(known: Estimate, total: MarkTally, request: LoopRequest) -> Co
         request,
         marked=total.share(total.synthetic),
         strata=_loops(known),
-        ruler=_ruler(known),
+        advised=lambda loop, bias, tolerance: _advised(known, loop, bias, tolerance),
     )
 
 
@@ -236,26 +237,29 @@ def _loops(known: Estimate) -> Strata | None:
     )
 
 
-def _ruler(known: Estimate) -> Ruler | None:
+def _advised(
+    known: Estimate, loop: LoopSpec, bias: Interval | None, tolerance: float
+) -> Advice | None:
+    """The cut that `madaudit risk` gives, too; None without a calibration."""
+    if known.calibration is None:
+        return None
+    from madaudit.commands.store_threshold import advise
+
+    return advise(known, loop, bias=bias, tolerance=tolerance)
+
+
+def _combined(known: Estimate, told: Consequences) -> tuple[ScorePicture, ...]:
     calibration = known.calibration
     if calibration is None:
-        return None
+        return ()
     real, synthetic = (
         np.asarray(counts.counts, dtype=float)
         for counts in (calibration.real_counts, calibration.synthetic_counts)
     )
     if not real.sum() or not synthetic.sum():
-        return None
-    model = known.tiers.model_based if known.tiers else None
-    return Ruler(cell_edges(), real, synthetic, model.least_detected if model else 1.0)
-
-
-def _combined(known: Estimate, told: Consequences) -> tuple[ScorePicture, ...]:
-    ruler = _ruler(known)
-    if ruler is None:
         return ()
     cut = told.cut.cut if told.cut else None
-    shown = combined_picture(known, ruler.real, ruler.synthetic, cut)
+    shown = combined_picture(known, real, synthetic, cut)
     return (shown,) if shown else ()
 
 

@@ -12,10 +12,11 @@ from madaudit.reports.wording import count, percent
 from madaudit.types import Interval
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+    from collections.abc import Callable
 
     from madaudit.assessment import PhaseDiagram, Risk, Strata, Threshold, Trajectory
+    from madaudit.commands.store_threshold import Advice
+    from madaudit.simulation import LoopSpec
 
 _TAIL_ROWS = 50
 # Cuts that are drawn and listed; more cannot be told apart.
@@ -30,21 +31,6 @@ _LEVEL_WORDS = {
     "high": "visibly poorer or less varied results",
     "critical": "collapse: most of the variety or of the likeness to real data is lost",
 }
-
-
-class Ruler(NamedTuple):
-    """What known samples without a mark score, over the cells of a sketch.
-
-    Attributes:
-        edges: (cells + 1,).
-        real, synthetic: counts (cells,).
-        least_detected: ρ.
-    """
-
-    edges: npt.NDArray[np.float64]
-    real: npt.NDArray[np.float64]
-    synthetic: npt.NDArray[np.float64]
-    least_detected: float
 
 
 class Consequences(NamedTuple):
@@ -63,7 +49,7 @@ def consequences(
     *,
     marked: float,
     strata: Strata | None = None,
-    ruler: Ruler | None = None,
+    advised: Callable[[LoopSpec, Interval | None, float], Advice | None],
 ) -> Consequences:
     """Risk, cut and their pictures.
 
@@ -72,12 +58,13 @@ def consequences(
         request: the loop.
         marked: share of samples with a mark, which can always be dropped.
         strata: loops of their own, for the tail.
-        ruler: what known samples score, for a cut; None without a calibration.
+        advised: from loop, interval of λ and tolerance to a cut; it gives None where nothing
+            graded the samples.
 
     Raises:
         OptionError: a loop that cannot be.
     """
-    from madaudit.assessment import CutOptions, assess_risk, best_cut, phase_of, trajectory_of
+    from madaudit.assessment import assess_risk, phase_of, trajectory_of
 
     if known.n < 2:
         return Consequences(None, None, None, None, None)
@@ -85,23 +72,11 @@ def consequences(
     risk = assess_risk(known, spec, bias=bias, tolerance=request.tolerance, strata=strata)
     bands = trajectory_of(known, spec, bias=bias, tolerance=request.tolerance)
     phase = phase_of(known, spec, bias=bias, tolerance=request.tolerance)
-    threshold = (
-        None
-        if ruler is None
-        else best_cut(
-            ruler.real,
-            ruler.synthetic,
-            known,
-            spec,
-            tolerance=request.tolerance,
-            options=CutOptions(
-                edges=ruler.edges, bias=bias, marked=marked, least_detected=ruler.least_detected
-            ),
-        )
-    )
+    advice = advised(spec, bias, request.tolerance)
+    threshold = None if advice is None else advice.threshold
     return Consequences(
         _summary(risk, known),
-        _advice(threshold, marked),
+        _advice(advice, marked),
         _loop(bands, request, phase.bias),
         _phase(phase),
         _cuts(threshold) if threshold is not None else None,
@@ -179,19 +154,20 @@ def _rounded(value: float) -> float:
     return float(f"{value:.2g}")
 
 
-def _advice(threshold: Threshold | None, marked: float) -> CutAdvice:
+def _advice(advice: Advice | None, marked: float) -> CutAdvice:
     drops = (
         f"Dropping the {percent(marked)} that are marked as generated loses no sample without "
         f"such a mark."
         if marked > 0
         else "There is no marked sample to drop."
     )
-    if threshold is None:
+    if advice is None:
         return CutAdvice(
             "unknown",
             f"{drops} A cut by score needs graded scores and a calibration "
             f"(madaudit report STORE --calibration DIR).",
         )
+    threshold = advice.threshold
     lost, kept = (_end(each) for each in (threshold.real_lost, threshold.synthetic_kept))
     says = {
         "do not filter": "Harm stays within the tolerance without dropping anything.",
@@ -207,6 +183,7 @@ def _advice(threshold: Threshold | None, marked: float) -> CutAdvice:
     }[threshold.action]
     if threshold.action == "no cut suffices" and threshold.fresh_real_needed:
         says += f" {count(threshold.fresh_real_needed)} fresh real samples a generation would do."
+    says += " What it rests on: " + "; ".join(advice.basis.assumptions) + "."
     return CutAdvice(
         threshold.action,
         says,

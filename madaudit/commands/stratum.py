@@ -45,6 +45,8 @@ class Stratum:
 
     @property
     def p(self) -> Interval:
+        if self.tier == "floor":
+            return self.floor.effective_real()
         return effective_real(self.prevalence or self.floor.all_marks)
 
     @property

@@ -52,7 +52,9 @@ def with_marks(others: Estimate, marks: MarkedShares, *, floor: Interval, n: flo
         return None if interval is None else marks.added(interval)
 
     model = others.model_based
-    prevalence = floor if others.tier == "floor" else marks.added(others.prevalence)
+    # Marks give a lower end and no point, though their own share is exact.
+    bare = Interval(floor.low, None, floor.high, floor.level)
+    prevalence = bare if others.tier == "floor" else marks.added(others.prevalence)
     return replace(
         others,
         n=n,

@@ -198,7 +198,8 @@ def _headline(
         return "model_based", model.sensitivity
     if lower and lower.low >= floor.low:
         return "detectable", lower
-    return "floor", floor
+    # Marks give a lower end and say nothing of the rest: no point, though their share is exact.
+    return "floor", Interval(floor.low, None, floor.high, floor.level)
 
 
 def _at_least(interval: Interval, floor: Interval | None) -> Interval:

@@ -15,6 +15,7 @@ from madaudit.commands.cluster_rows import write_clusters
 from madaudit.errors import InputError
 from madaudit.estimation.sketch import ScoreSketch
 from madaudit.scanning.store import Store
+from madaudit.types import Interval
 from tests.commands.invoking import invoke
 from tests.commands.scored_stores import (
     Rows,
@@ -281,7 +282,8 @@ def test_without_known_real_samples_there_is_the_floor(tmp_path):
     object.__setattr__(bare, "real", {})
     found = estimate_of(tmp_path, rows, bare)
     assert full.real_counts.n > bare.real_counts.n == 0
-    assert (found.tier, found.prevalence) == ("floor", found.floor.all_marks)
+    marks = found.floor.all_marks
+    assert (found.tier, found.prevalence) == ("floor", Interval(marks.low, None, 1.0))
     assert "no real calibration" in found.flags
 
 

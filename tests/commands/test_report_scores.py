@@ -70,6 +70,14 @@ def test_the_mixture_adds_up_to_the_samples_without_a_mark(twin):
     assert share == pytest.approx(0.1875 / 0.9375, abs=0.03)
 
 
+def test_the_cut_is_the_one_that_risk_gives(scored, twin):
+    store, calibration = scored
+    told = madaudit.risk(store, calibration=calibration, by=["domain"], bias=0.9)
+    threshold = told.to_dict()["threshold"]
+    cut = None if threshold == "do not filter" else threshold["cut"]
+    assert twin["cut"]["cut"] == cut
+
+
 def test_the_cut_is_known_and_what_it_costs(twin):
     assert twin["cut"]["action"] in ("cut", "do not filter", "no cut suffices")
     assert twin["cut"]["real_lost"]["level"] == 0.95

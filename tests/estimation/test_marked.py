@@ -46,5 +46,6 @@ def test_without_scores_the_floor_stays_what_it_was():
     others = estimate_tiers(Histograms(none, none, none, none, none), Settings())
     floor = Interval(0.3, 0.3, 1.0)
     found = with_marks(others, MarkedShares(exact(0.3), exact(0.0)), floor=floor, n=10)
-    assert (found.tier, found.prevalence, found.n) == ("floor", floor, 10)
+    assert (found.tier, found.floor, found.n) == ("floor", floor, 10)
+    assert found.prevalence == Interval(0.3, None, 1.0)
     assert dataclasses.asdict(found)["model_based"] is None
