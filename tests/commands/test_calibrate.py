@@ -76,6 +76,7 @@ def test_it_fits_the_store_that_it_was_made_like(tmp_path: Path) -> None:
         calibrated(tmp_path, folders).calibration.require_fits(identities)
 
 
+@pytest.mark.slow
 def test_another_seed_halves_otherwise_and_the_same_seed_alike(tmp_path: Path) -> None:
     folders = known_folders(tmp_path)
     first, again, other = (
@@ -84,6 +85,7 @@ def test_another_seed_halves_otherwise_and_the_same_seed_alike(tmp_path: Path) -
     assert first.fingerprint == again.fingerprint != other.fingerprint
 
 
+@pytest.mark.slow
 def test_what_is_scanned_already_is_not_scanned_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -100,6 +102,7 @@ def test_what_is_scanned_already_is_not_scanned_again(
     assert again.calibration.fingerprint == first.calibration.fingerprint
 
 
+@pytest.mark.slow
 def test_a_pipeline_changes_the_pixels_that_are_scored(tmp_path: Path) -> None:
     folders = known_folders(tmp_path, n=30)
     shutil.rmtree(folders["scans"])
@@ -119,6 +122,7 @@ def test_a_pipeline_changes_the_pixels_that_are_scored(tmp_path: Path) -> None:
     assert plain.performance["brightness"]["auc"]["point"] > 0.85
 
 
+@pytest.mark.slow
 def test_samples_with_a_mark_are_in_no_sketch_unless_the_pipeline_took_it(tmp_path: Path) -> None:
     folders = known_folders(tmp_path)
     random = np.random.default_rng(5)
@@ -133,6 +137,7 @@ def test_samples_with_a_mark_are_in_no_sketch_unless_the_pipeline_took_it(tmp_pa
     assert piped.synthetic["gan"].n == 25
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pipeline", ["none", "img2dataset"])
 def test_broken_images_are_counted(tmp_path: Path, pipeline: str) -> None:
     folders = known_folders(tmp_path)

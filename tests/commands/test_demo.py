@@ -34,6 +34,7 @@ def test_the_demonstration_runs_everything_and_says_so_in_json(tmp_path):
     assert Path(run.json["report"]["paths"]["html"]).exists()
 
 
+@pytest.mark.slow
 def test_its_summary_ends_with_commands_that_work(tmp_path):
     out = invoke("demo", "-o", tmp_path / "demo").out
     (line,) = [line for line in out.splitlines() if "madaudit explain" in line]

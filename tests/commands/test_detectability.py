@@ -37,6 +37,7 @@ def measured(photos):
     return madaudit.detectability([photos], method=("dwt_dct_svd",), n=4)
 
 
+@pytest.mark.slow
 def test_every_message_is_sent_through_every_pipeline(measured):
     pairs = {(row.message, row.pipeline) for row in measured.rows}
     assert {pipeline for _, pipeline in pairs} == set(PIPELINES)

@@ -51,6 +51,7 @@ def test_lambda_is_found_with_an_interval_and_moves_the_risk(store):
     assert "λ measured on embeddings: 0." in invoke("risk", store, "--bias-from-embeddings").out
 
 
+@pytest.mark.slow
 def test_a_detectors_choice_is_marked(tmp_path, store):
     """The same store without its marks: sure posteriors stand in."""
     generator = np.random.default_rng(3)

@@ -59,6 +59,7 @@ def test_each_shell_gets_a_script(shell):
         assert done.returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "expected"), [("madaudit est", "estimate"), ("madaudit report --tol", "--tolerance")]
 )
@@ -79,6 +80,7 @@ def test_another_shell_is_refused():
         madaudit.completion("tcsh")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("no_color", "is_coloured"), [("", True), ("1", False)])
 def test_colours_are_for_terminals_that_want_them(tmp_path, no_color, is_coloured):
     store = make_store(tmp_path, a=[photo()])

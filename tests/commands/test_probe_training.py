@@ -47,6 +47,7 @@ def test_the_probe_tells_what_its_features_tell_and_fits_a_scan_with_it(tmp_path
     result.calibration.require_fits(identities)
 
 
+@pytest.mark.slow
 def test_what_was_scanned_is_kept_for_another_fit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

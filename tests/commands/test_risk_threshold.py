@@ -89,6 +89,7 @@ def test_a_clean_store_is_not_to_be_filtered(tmp_path, measured):
     assert "cut: do not filter: the harm stays within" in invoke("risk", store, *words).out
 
 
+@pytest.mark.slow
 def test_no_cut_suffices_where_half_of_the_synthetic_samples_look_real(tmp_path):
     blind = calibration_of(4000, least_detected=0.5, n_generators=9)
     write_calibration(blind, str(tmp_path / "blind"))
@@ -116,6 +117,7 @@ def test_marked_samples_go_alone_where_that_is_enough(tmp_path, measured):
     )
 
 
+@pytest.mark.slow
 def test_who_is_hurt_is_told_generator_by_generator_and_stratum_by_stratum(tmp_path, generators):
     store = store_of(tmp_path, 0.4, urls=lambda s: "gen.example" if s else "cam.example")
     result = risk(store, calibration=str(generators), bias=0.9, by=["domain"])
@@ -126,6 +128,7 @@ def test_who_is_hurt_is_told_generator_by_generator_and_stratum_by_stratum(tmp_p
     assert "of generator strong" in out
 
 
+@pytest.mark.slow
 def test_without_lambda_the_cut_is_told_for_each(tmp_path, calibration):
     shown = invoke("risk", store_of(tmp_path, 0.3), "--calibration", calibration, "--json").json
     assert shown["threshold_by_bias"]["1"]["action"] == "do not filter"

@@ -54,6 +54,7 @@ def test_two_detectors_tell_more_than_the_better_one(combiner: Combiner) -> None
     assert together > ideal - 0.005
 
 
+@pytest.mark.slow
 def test_class_numbers_do_not_move_it() -> None:
     real, synthetic = _classes(1000)
     many = fit_combiner(np.tile(real, (10, 1)), np.tile(synthetic, (10, 1)), _NAMES)

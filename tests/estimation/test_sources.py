@@ -59,6 +59,7 @@ def test_one_generator_or_too_many_are_left_together(shifts):
     assert split_generators(sources, target([(0.9, 0.0), (0.1, 2.0)]), level=0.95) is None
 
 
+@pytest.mark.slow
 def test_nine_real_sources_tell_no_shift_and_ten_do():
     moves = np.random.default_rng(5).normal(0, 0.05, 10)
     synthetic = drawn([2.0], 2000)

@@ -151,6 +151,7 @@ def _tap(monitor, samples):
         monitor.tap(sample)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", ["fork", "spawn"])
 def test_workers_of_a_loader_add_to_the_same_counts(store, start):
     monitor = Monitor(store, log=lambda numbers, step: None)

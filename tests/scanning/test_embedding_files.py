@@ -67,6 +67,7 @@ def test_features_are_those_of_the_encoder_itself(tmp_path):
     np.testing.assert_array_equal(found.features, expected)
 
 
+@pytest.mark.slow
 def test_pool_and_serial_keep_the_same_bytes(data, tmp_path):
     for engine in ("serial", "pool"):
         _scan(data, tmp_path / engine, engine=engine, workers=2)

@@ -73,6 +73,7 @@ def test_a_disk_that_fails_at_any_file_leaves_a_store_to_go_on_with(
     assert all_files(store, *_FOLDERS) == all_files(tmp_path / "whole", *_FOLDERS)
 
 
+@pytest.mark.slow
 def test_a_file_that_finds_no_room_ends_the_command_with_one_line(tmp_path: Path) -> None:
     data = _data(tmp_path / "data")
     words = ["scan", str(data), "-o", str(tmp_path / "s"), "-q"]

@@ -73,6 +73,7 @@ def test_a_worker_stuck_in_c_is_killed_and_the_image_is_recorded(tmp_path: Path)
     assert found[4]["stubborn_state"] == "absent"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("stubborn")
 def test_an_image_that_kills_the_process_is_recorded(tmp_path: Path) -> None:
     found = _scan(tmp_path, "die", "pool")

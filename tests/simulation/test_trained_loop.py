@@ -149,6 +149,7 @@ def test_divergence_is_a_row_and_the_end():
     assert steps[1].to_dict()["fid"] is None
 
 
+@pytest.mark.slow
 def test_sampling_bias_is_measured_where_there_is_any():
     biased, unbiased = (
         list(
