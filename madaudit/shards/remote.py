@@ -179,14 +179,14 @@ class RemoteFile(io.RawIOBase):
     def _move(self, offset: int, end: int) -> int:
         """Hold the stretch and what is read ahead of it; where it begins in what is held."""
         held_end = self._start + len(self._data)
-        follows = self._start <= offset <= held_end and bool(self._data)
-        self._ahead = min(2 * self._ahead, MAX_AHEAD_BYTES) if follows else MIN_AHEAD_BYTES
+        # Padding between two members is no jump.
+        is_near = self._start <= offset <= held_end + MIN_AHEAD_BYTES and bool(self._data)
+        self._ahead = min(2 * self._ahead, MAX_AHEAD_BYTES) if is_near else MIN_AHEAD_BYTES
         wanted_end = min(max(end, offset + self._ahead), self.size_bytes)
-        if follows:
-            held = self._data[offset - self._start :]
-            self._data = (
-                held + self._fetch(held_end, wanted_end) if held_end < wanted_end else held
-            )
+        if self._start <= offset < held_end:
+            self._data = self._data[offset - self._start :]
+            if held_end < wanted_end:
+                self._data += self._fetch(held_end, wanted_end)
         else:
             self._data = self._fetch(offset, wanted_end)
         self._start = offset

@@ -87,6 +87,18 @@ def test_resets_and_cut_bodies_are_asked_for_again_with_growing_pauses(
     assert 0.05 <= pauses[0] <= 0.1 <= pauses[1] <= 0.2
 
 
+@pytest.mark.parametrize("n_bytes", [0, 99, 101, 1000])
+def test_a_server_that_answers_another_length_is_not_believed(
+    n_bytes: int, pauses: list[float]
+) -> None:
+    class Liar:
+        def cat_file(self, path: str, *, start: int, end: int) -> bytes:
+            return bytes(n_bytes)
+
+    with pytest.raises(OSError, match=f"{n_bytes} bytes came for the 100 from byte 0 on"):
+        RemoteFile(Liar(), "x", 100).read()
+
+
 def test_what_never_comes_is_an_error_that_says_so(pauses: list[float]) -> None:
     def ask() -> None:
         raise TimeoutError

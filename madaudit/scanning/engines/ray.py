@@ -145,6 +145,7 @@ class _Run:
         self._most = 1
         self._looked = float("-inf")
         self._said: dict[int, _Said] = {}
+        self._asked: Any = None
         # It only holds numbers, on the asking process's node, which must live anyway.
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
         self._board = ray.remote(_Board).options(num_cpus=0, scheduling_strategy=here).remote()
@@ -172,10 +173,16 @@ class _Run:
         if time.monotonic() - self._looked < _POLL_S:
             return
         self._most = _PER_PROCESSOR * max(1, int(ray.cluster_resources().get("CPU", 1)))
-        numbers = {handed.number for handed in self._handed.values()}
-        with contextlib.suppress(RayError):  # too busy to answer: what it said before stands
-            said = ray.get(self._board.read.remote(), timeout=10)
-            self._said = {number: said[number] for number in numbers & said.keys()}
+        # Not waited for: the board's process comes up while the first shards are scanned.
+        if self._asked is None:
+            self._asked = self._board.read.remote()
+        ready, _ = ray.wait([self._asked], timeout=0)
+        if ready:
+            numbers = {handed.number for handed in self._handed.values()}
+            with contextlib.suppress(RayError):
+                said = ray.get(self._asked)
+                self._said = {number: said[number] for number in numbers & said.keys()}
+            self._asked = None
         self._looked = time.monotonic()
 
     def _hand_out(self, waiting: deque[ShardTask]) -> None:
