@@ -118,6 +118,10 @@ def marker_fault(content: Any, shard: str) -> str | None:
     paths = content.get("input") and isinstance(content["input"], dict)
     if paths and not _is_list_of(_is_text)(content["input"].get("paths", [])):
         return "its paths are no list of names"
+    if not _is_map_of(_is_map_of(_is_count))(content.get("unscored", {})):
+        return "its reasons for missing scores are no counts"
+    if not _is_count(content.get("embedded", 0)):
+        return "its number of embeddings is no count"
     return _name_fault(content, shard) or _first_fault(content, _MARKER)
 
 

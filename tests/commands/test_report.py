@@ -171,7 +171,7 @@ def test_ten_thousand_shards_stay_one_small_page(tmp_path):
         (store / "shards" / f"{name}.json").write_text(json.dumps({**marker, "shard": name}))
     edit_json(store / "manifest.json", shards=names)
     _, twin = written(str(store))
-    assert (twin["n_rows"], twin["n_shards"], len(twin["shards"])) == (20_000, 10_000, 50)
+    assert (twin["n_rows"], twin["n_shards"], len(twin["shards"])) == (20_000, 10_000, 200)
     assert (store / "report" / "index.html").stat().st_size < 15 * 2**20
 
 

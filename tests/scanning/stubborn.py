@@ -54,7 +54,7 @@ class Stubborn(Detector):
         if self.how == "shrink" and os.path.getsize(self.shard) > self.left_bytes:
             os.truncate(self.shard, self.left_bytes)
         if self.how == "thumbnail":
-            thumbnails._thumbnail = _block_signals_and_wait
+            thumbnails.thumbnail_of = _block_signals_and_wait
         if self.how == "die":
             os._exit(139)
 

@@ -56,7 +56,7 @@ def test_twenty_kills_at_random_moments_lose_and_change_nothing(tmp_path: Path) 
 
 @pytest.mark.slow
 def test_an_interrupted_scan_exits_with_four_and_leaves_a_valid_store(tmp_path: Path) -> None:
-    data = _data(tmp_path / "data", 40)
+    data = _data(tmp_path / "data", 160)
     process = _start(data, tmp_path / "store")
     while not list((tmp_path / "store").rglob("shards/*.json")):
         time.sleep(0.02)
