@@ -16,11 +16,11 @@ import numpy as np
 import numpy.typing as npt
 from evaluation_features import features
 from evaluation_images import Picture, cached, quality_of
-from madaudit.detectors.forensics.model import fit_forensic
-from madaudit.detectors.forensics.traces import features as forensic_features
 from PIL import Image
 from scipy.optimize import minimize
 
+from madaudit.detectors.forensics.model import fit_forensic
+from madaudit.detectors.forensics.traces import features as forensic_features
 from madaudit.detectors.probes.fitting import fit_probe
 from madaudit.estimation.combination import fit_combiner
 
