@@ -57,6 +57,7 @@ def test_half_of_each_source_is_counted_and_none_twice(tmp_path: Path) -> None:
     assert {source.n for source in made.sources} == {40}
 
 
+@pytest.mark.slow
 def test_it_fits_the_store_that_it_was_made_like(tmp_path: Path) -> None:
     folders = known_folders(tmp_path)
     store = str(tmp_path / "store")
@@ -150,6 +151,7 @@ def test_broken_images_are_counted(tmp_path: Path, pipeline: str) -> None:
     assert "not_an_image" in result.calibration.sources[0].note
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pipeline", ["none", "datacomp"])
 def test_a_cut_shard_is_counted_as_far_as_it_goes_and_said(tmp_path: Path, pipeline: str) -> None:
     folders = known_folders(tmp_path)
@@ -182,6 +184,7 @@ def test_images_that_cannot_be_judged_count_as_missing(tmp_path: Path) -> None:
     assert made.performance["brightness"]["missing_real"] == 12
 
 
+@pytest.mark.slow
 def test_several_detectors_are_combined(tmp_path: Path) -> None:
     folders = known_folders(tmp_path)
     made = calibrated(tmp_path, folders, detectors=["contrast", "brightness"]).calibration

@@ -195,6 +195,7 @@ def test_only_a_changed_shard_is_read_again(tmp_path, monkeypatch):
     assert found.tiers.model_based.closed.point == pytest.approx(0.55, abs=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 nothing", None])
 def test_a_damaged_cache_is_counted_again(tmp_path, damage):
     store = write_store(tmp_path, {"a.tar": shard()})

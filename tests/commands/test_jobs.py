@@ -30,6 +30,7 @@ def _without_times(survey: Survey) -> list[dict[str, object]]:
     return [{k: v for k, v in marker.items() if k != "seconds"} for marker in survey.markers]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", [[0, 1, 2], [2, 0, 1], [1, 1, 0, 2]])
 def test_jobs_in_any_order_make_the_store_of_one_scan(tmp_path: Path, order: list[int]) -> None:
     data = _data(tmp_path / "data", 7)
@@ -49,6 +50,7 @@ def test_jobs_in_any_order_make_the_store_of_one_scan(tmp_path: Path, order: lis
     assert madaudit.verify(str(tmp_path / "jobs")).consistent
 
 
+@pytest.mark.slow
 def test_jobs_at_the_same_time_make_the_store_of_one_scan(tmp_path: Path) -> None:
     data = _data(tmp_path / "data", 5)
     madaudit.scan(str(data), str(tmp_path / "whole"), engine="serial")

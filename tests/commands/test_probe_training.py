@@ -24,6 +24,7 @@ def _trained(place: Path, folders: dict[str, Path], **options: Any) -> Calibrate
     return calibrated(place, folders, **asked)
 
 
+@pytest.mark.slow
 def test_the_probe_tells_what_its_features_tell_and_fits_a_scan_with_it(tmp_path: Path) -> None:
     folders = known_folders(tmp_path)
     result = _trained(tmp_path, folders)

@@ -60,6 +60,7 @@ def test_every_task_ends_in_one_summary(tmp_path: Path, engine: str) -> None:
     assert len(names) == 9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", _ENGINES)
 def test_a_drawn_sample_is_the_same_with_every_engine(tmp_path: Path, engine: str) -> None:
     data = _data_set(tmp_path / "data")

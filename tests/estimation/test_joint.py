@@ -26,6 +26,7 @@ def generators(pi, parts, *, seed=0, n=1000, n_target=100_000):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("pi", "n_target"), [(0.0, 10**4), (0.1, 10**6), (1.0, 10**4)])
 def test_one_generator_is_the_exact_solution(pi, n_target):
     drawn = draw(pi, n=500, n_target=n_target, edges=COARSE_EDGES, seed=5)

@@ -55,6 +55,7 @@ def at(evidence, pi):
     return float(profile(evidence, np.full(evidence.n_strata, float(angle_of(pi)))).loglik[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pi", [0.001, 0.05, 0.3, 0.7, 0.99])
 @pytest.mark.parametrize("seed", [0, 1])
 def test_the_exact_solution_is_a_general_optimisers(pi, seed):
@@ -97,6 +98,7 @@ def test_slopes_at_the_edges_are_those_next_to_them(pi):
     assert at_one[0] == pytest.approx((at(evidence, 1 - near) - at(evidence, 1)) / near, rel=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pi", [0.0, 0.004, 0.2, 0.6, 1.0])
 @pytest.mark.parametrize("n_target", [300, 10**6])
 def test_intervals_end_where_the_statistic_crosses_its_limit(pi, n_target):

@@ -38,6 +38,7 @@ def many(counts, **known):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("missing", [0.0, 0.2])
 def test_every_stratum_has_the_tiers_it_has_alone(missing):
     found = many(targets(), missing=missing)

@@ -101,6 +101,7 @@ def test_a_higher_level_widens_every_tier():
     assert wide.model_based.closed.high > narrow.model_based.closed.high
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tier", ["detectable", "model_based"])
 def test_estimates_rise_with_the_evidence(tier):
     real, synthetic, target = drawn(0.05)

@@ -25,6 +25,7 @@ def target(parts, n=50_000, seed=1):
     return np.random.default_rng(seed).multinomial(n, mixed / mixed.sum()).astype(float)
 
 
+@pytest.mark.slow
 def test_a_mix_of_its_own_is_covered_where_the_pooled_interval_is_not():
     sources = SourceCounts(("far", "near"), drawn([0.0], 2000), drawn([3.0, 1.0], 2000))
     counts = target([(0.8, 0.0), (0.01, 3.0), (0.19, 1.0)])

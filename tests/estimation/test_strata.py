@@ -89,6 +89,7 @@ def test_a_trend_is_found_where_there_is_one(growth):
     assert (np.diff(trend.rising) >= 0).all()
 
 
+@pytest.mark.slow
 def test_strata_that_scatter_beyond_chance_widen_the_trend():
     times = np.arange(12.0)
     calm = find_trend(strata_of([0.2] * 12, [20_000] * 12), times).log_odds_per_unit

@@ -33,6 +33,7 @@ def built(folder, lots, *, n_rows=None):
     return KeyIndex(str(folder), "key", layout), layout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [0, 1, 2, 7, 8, 9, 1000, 20_000])
 def test_every_key_is_found_with_its_row_and_no_other(tmp_path, n):
     rng = random.Random(n)

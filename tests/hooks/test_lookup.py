@@ -34,6 +34,7 @@ def decisions(lookup, url):
 EXPECTED = [i % 3 != 0 for i in range(7)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_indexed", [False, True])
 @pytest.mark.parametrize(
     "url",

@@ -242,6 +242,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc")
 @pytest.mark.parametrize("tier", _TIERS)
 def test_bombs_take_neither_memory_nor_time(tmp_path: Path, tier: str) -> None:

@@ -33,6 +33,7 @@ def _recompressed(pixels: Pixels, side_px: int) -> Pixels:
     return np.asarray(Image.open(buffer))
 
 
+@pytest.mark.slow
 @needs_data
 def test_a_resized_and_compressed_copy_has_a_close_hash() -> None:
     differing = [_n_differing(photo, _recompressed(photo, 256)) for photo in _photos()]

@@ -41,6 +41,7 @@ def _is_true(store: Path | str) -> int:
     return len(survey.markers)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EDQUOT])
 # Manifest, then rows, sketch, thumbnails and marker of each of two shards.
 @pytest.mark.parametrize("n_written", [1, 2, 4, 5, 8])

@@ -108,6 +108,7 @@ def test_a_thumbnail_that_hangs_costs_no_evidence(tmp_path: Path) -> None:
     assert not list((tmp_path / "store").rglob("thumbnails/*.parquet"))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("stubborn")
 @pytest.mark.parametrize("engine", ["serial", "pool"])
 def test_a_shard_that_shrinks_while_it_is_scanned_gives_what_is_left(

@@ -127,6 +127,7 @@ def test_bytes_of_any_kind_never_raise(data: bytes) -> None:
     assert isinstance(from_json(data, None), Sidecar)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(record=st.dictionaries(st.sampled_from(COLUMNS), values))
 def test_records_of_any_content_give_text_or_nothing(record: dict[str, Any]) -> None:

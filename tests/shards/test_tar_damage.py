@@ -160,6 +160,7 @@ def test_endless_members_of_one_key_do_not_slow_the_walk_down(tmp_path: Path) ->
     assert set(got.statuses) == {"missing_image"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [b"x", b"g", b"L", b"0"])
 @pytest.mark.parametrize("counts", [False, True])
 def test_headers_without_samples_take_no_memory(kind: bytes, counts: bool) -> None:

@@ -41,6 +41,7 @@ def packed_or_none(entries: list[tuple[str, bytes]], form: str) -> bytes | None:
         return None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMATS)
 @settings(max_examples=80, deadline=None, derandomize=True)
 @given(entries=archived)

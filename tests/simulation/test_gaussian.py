@@ -55,6 +55,7 @@ def errors_in_standard_errors(spec, n_replicates, seed):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", odd_loops(), ids=name_of)
 @pytest.mark.parametrize("dim", [1, 3])
 def test_odd_loops_have_the_moments_of_their_replicates(spec, dim):
@@ -136,6 +137,7 @@ def test_the_moments_are_those_of_two_hundred_thousand_runs(numbers, mean_error,
     assert row.variance_ratio == pytest.approx(variance, abs=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "spec",
     [

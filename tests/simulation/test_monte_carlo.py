@@ -38,6 +38,7 @@ def smallest_p(spec, n_runs, seed):
     return min(ks_2samp(one, other).pvalue for one, other in measured)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", _KINDS, ids=lambda spec: f"{spec.loop}-{spec.pool}-{spec.dim}")
 def test_it_has_the_distribution_of_naive_sampling(spec):
     assert smallest_p(spec, 300, seed=1) > 1e-4

@@ -119,6 +119,7 @@ def test_random_bytes_never_raise(start, rest):
     _examine(start + rest)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", _VALID)
 @_QUICK
 @given(data=st.data())
@@ -130,6 +131,7 @@ def test_mutated_files_never_raise(kind, data):
     _examine(bytes(image))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", _VALID)
 @_QUICK
 @given(data=st.data())

@@ -34,6 +34,7 @@ def _mark(scheme: str = "lefthash", key: int = PUBLIC_KEY, gamma: float = 0.25) 
     return GreenMark(scheme_named(scheme), key, GreenLists(N_TOKENS, gamma), delta=4.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "scheme", ["lefthash", "minhash", "skipgram", "selfhash", "transformers-selfhash-4"]
 )

@@ -164,6 +164,7 @@ def test_a_sample_without_text_is_unobservable(detector):
     assert said_of(detector, Look(Sample(0, "k"), None)).state == "unobservable"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

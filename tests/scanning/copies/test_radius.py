@@ -36,6 +36,7 @@ def test_one_hash_has_no_strangers():
     assert choose_radius(1, None) == WIDEST
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [5_000, 10_500])
 def test_the_share_carried_on_is_not_below_the_one_counted(n):
     hashes = _alike(n)
