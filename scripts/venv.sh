@@ -8,6 +8,6 @@ fi
 [ -x .venv/bin/python ] || "$python" -m venv .venv
 echo "installing $1 into .venv" >&2
 PIP_DISABLE_PIP_VERSION_CHECK=1 .venv/bin/python -m pip install --quiet \
-  -c scripts/constraints.txt -e "$1"
+  -c scripts/constraints.txt -e "$1" || return 75
 PATH="$PWD/.venv/bin:$PATH"
 export PATH
