@@ -78,10 +78,15 @@ class Folder:
         return dict(load(self._of(generation) / "model.safetensors"))
 
     def record(self, step: Step, state: State, drawn: Values) -> None:
+        import numpy as np
+
         folder = self._of(step.generation)
         folder.mkdir(parents=True, exist_ok=True)
-        save = _safetensors().save
-        _replace(folder / "model.safetensors", save(dict(state)) if state else b"")
+        # safetensors 0.8 writes the memory of an array as it lies, so that one whose axes were
+        # exchanged (torch's channels_last) comes back with other numbers.
+        arrays = {name: np.ascontiguousarray(value) for name, value in state.items()}
+        data = _safetensors().save(arrays) if arrays else b""
+        _replace(folder / "model.safetensors", data)
         if drawn.ndim == 4 and len(drawn):
             _replace(folder / "drawn.png", _grid(drawn))
         content = {

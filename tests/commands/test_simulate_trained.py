@@ -11,6 +11,7 @@ from madaudit.cli import main
 from madaudit.commands.loop_files import Folder
 from madaudit.commands.simulate_trained import parse_settings
 from madaudit.errors import OptionError, StoreError
+from madaudit.simulation.trained_loop import Step
 
 LOOP = {"loop": "fresh", "n_fresh": 60, "n_synthetic": 60, "generations": 3, "n_eval": 100}
 
@@ -107,3 +108,18 @@ def test_settings_are_values_of_json_or_text():
     }
     with pytest.raises(OptionError, match="NAME=VALUE"):
         parse_settings(["steps"])
+
+
+def test_a_model_comes_back_with_its_numbers_however_they_lie_in_memory(tmp_path):
+    step = Step(0, 0, 10, 0, 1.0, {"fid": 1.0})
+    state = {
+        "exchanged": np.arange(24.0, dtype=np.float32).reshape(2, 3, 2, 2).transpose(0, 2, 3, 1),
+        "one": np.array([7], np.int64),
+    }
+    Folder(tmp_path).record(step, state, np.zeros((0, 2), np.float32))
+    found = Folder(tmp_path).state(0)
+
+    assert found.keys() == state.keys()
+    for name, value in state.items():
+        np.testing.assert_array_equal(found[name], value)
+    assert Folder(tmp_path).step(0) == step
