@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 _TAIL_ROWS = 50
 # Cuts that are drawn and listed; more cannot be told apart.
 _CUTS_SHOWN = 65
-# What a level looks like to people; the limits themselves stand in the rule.
 # A score that no cut of the curve has: marked samples alone are dropped.
 _BEYOND = 1e6
+# What a level looks like to people; the limits themselves stand in the rule.
 _LEVEL_WORDS = {
     "none": "no difference that could be measured",
     "low": "a difference that only large measurements show",

@@ -92,7 +92,7 @@ def test_posteriors_of_other_rows_are_refused(store, tmp_path):
 
 
 def test_a_predicate_keeps_what_matches_and_counts_nulls_apart(store, tmp_path):
-    pytest.importorskip("duckdb", reason="--where runs in DuckDB")
+    pytest.importorskip("duckdb", reason="duckdb is not installed: --where runs in DuckDB")
     result = madaudit.filter(
         store, output=str(tmp_path / "kept.txt"), where="format = 'jpeg' -- photos"
     )
@@ -104,7 +104,7 @@ def test_a_predicate_keeps_what_matches_and_counts_nulls_apart(store, tmp_path):
 
 
 def test_a_predicate_may_ask_for_the_verdict_and_the_posterior(store, tmp_path):
-    pytest.importorskip("duckdb", reason="--where runs in DuckDB")
+    pytest.importorskip("duckdb", reason="duckdb is not installed: --where runs in DuckDB")
     write_posteriors(store, {"a.tar": [4.0, INF, 0.0, None], "b.tar": [-3.0, INF]})
     madaudit.filter(
         store,
@@ -127,7 +127,7 @@ def test_a_predicate_may_ask_for_the_verdict_and_the_posterior(store, tmp_path):
     ],
 )
 def test_a_predicate_that_is_none_or_leaves_the_rows_is_refused(store, tmp_path, where, says):
-    pytest.importorskip("duckdb", reason="--where runs in DuckDB")
+    pytest.importorskip("duckdb", reason="duckdb is not installed: --where runs in DuckDB")
     with pytest.raises(OptionError, match=says):
         madaudit.filter(store, output=str(tmp_path / "kept.txt"), where=where)
 

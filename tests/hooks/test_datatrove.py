@@ -9,7 +9,7 @@ import pytest
 from madaudit.scanning.plan import Plan
 from tests.hooks.pipeline_building import make_world
 
-pytest.importorskip("datatrove", reason="the hook is tested in it")
+pytest.importorskip("datatrove", reason="datatrove is not installed: the hook is tested in it")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("default"),  # of packages that datatrove brings

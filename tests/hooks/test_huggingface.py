@@ -11,7 +11,9 @@ from madaudit.hooks.huggingface import Audit, Keep
 from madaudit.scanning.plan import Plan
 from tests.hooks.pipeline_building import make_world
 
-datasets = pytest.importorskip("datasets", reason="the hook is tested in it")
+datasets = pytest.importorskip(
+    "datasets", reason="datasets is not installed: the hook is tested in it"
+)
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 

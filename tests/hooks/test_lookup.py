@@ -136,7 +136,7 @@ def test_a_cut_file_of_an_index_is_made_anew(store, part):
 
 
 def test_an_index_serves_each_rule_with_its_own_decisions(store):
-    pytest.importorskip("duckdb", reason="--where runs in DuckDB")
+    pytest.importorskip("duckdb", reason="duckdb is not installed: --where runs in DuckDB")
     madaudit.index(store)
     lookup = Lookup(store, where="ordinal < 2")
     assert decisions(lookup, "two/b.tar") == [True, True] + [False] * 5

@@ -8,8 +8,8 @@ import madaudit
 from madaudit.scanning.plan import Plan
 from tests.hooks.pipeline_building import make_world
 
-ray = pytest.importorskip("ray", reason="the hook is tested in it")
-pytest.importorskip("ray.data", reason="the hook is tested in it")
+ray = pytest.importorskip("ray", reason="ray is not installed: the hook is tested in it")
+pytest.importorskip("ray.data", reason="ray.data is not installed: the hook is tested in it")
 pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("default")]
 
 

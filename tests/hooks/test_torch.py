@@ -10,7 +10,7 @@ from madaudit.scanning.plan import Plan
 from tests.commands.store_building import generated, photo, scan_into
 from tests.hooks.pipeline_building import make_world
 
-torch = pytest.importorskip("torch", reason="the hook is tested in it")
+torch = pytest.importorskip("torch", reason="torch is not installed: the hook is tested in it")
 pytestmark = [
     pytest.mark.torch,
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
@@ -99,7 +99,9 @@ def test_image_files_are_matched_by_their_paths(tmp_path, monkeypatch, is_relati
 
 @pytest.mark.parametrize("context", ["fork", "spawn"])
 def test_a_stream_in_workers_keeps_what_filter_keeps_and_counts_it(world, keep, context):
-    webdataset = pytest.importorskip("webdataset", reason="it makes the stream")
+    webdataset = pytest.importorskip(
+        "webdataset", reason="webdataset is not installed: it makes the stream"
+    )
     madaudit.index(world.store)
     stream = keep.iterable(webdataset.WebDataset(world.urls, shardshuffle=False))
     loader = torch.utils.data.DataLoader(
@@ -111,7 +113,9 @@ def test_a_stream_in_workers_keeps_what_filter_keeps_and_counts_it(world, keep, 
 
 
 def test_looking_now_keeps_the_same(world):
-    webdataset = pytest.importorskip("webdataset", reason="it makes the stream")
+    webdataset = pytest.importorskip(
+        "webdataset", reason="webdataset is not installed: it makes the stream"
+    )
     from madaudit.hooks.torch import Audit
 
     audit = Audit(Plan(("a1111", "iptc")))

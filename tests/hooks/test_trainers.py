@@ -10,7 +10,7 @@ from madaudit.hooks.monitor import MonitorOptions
 from madaudit.hooks.trainers import lightning_callback, to_tensorboard, transformers_callback
 from tests.commands.store_building import generated, make_store, photo
 
-torch = pytest.importorskip("torch", reason="the trainers need it")
+torch = pytest.importorskip("torch", reason="torch is not installed: the trainers need it")
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("default")]
 
 
@@ -34,7 +34,10 @@ class Rows(torch.utils.data.Dataset):
 
 
 def test_tensorboard_gets_scalars_by_its_own_interface(store, tmp_path):
-    tensorboard = pytest.importorskip("torch.utils.tensorboard", reason="it writes here")
+    tensorboard = pytest.importorskip(
+        "torch.utils.tensorboard",
+        reason="torch.utils.tensorboard is not installed: it writes here",
+    )
     events = pytest.importorskip(
         "tensorboard.backend.event_processing.event_accumulator", reason="it reads here"
     )
@@ -48,7 +51,9 @@ def test_tensorboard_gets_scalars_by_its_own_interface(store, tmp_path):
 
 
 def test_lightning_stops_where_a_rule_breaks(store, tmp_path):
-    lightning = pytest.importorskip("lightning", reason="the callback is tested in it")
+    lightning = pytest.importorskip(
+        "lightning", reason="lightning is not installed: the callback is tested in it"
+    )
     monitor = Monitor(
         store,
         policy=Policy(rules={"max_floor": 0.0}),
@@ -83,8 +88,10 @@ def test_lightning_stops_where_a_rule_breaks(store, tmp_path):
 
 
 def test_hugging_faces_trainer_logs_and_stops(store, tmp_path):
-    transformers = pytest.importorskip("transformers", reason="the callback is tested in it")
-    pytest.importorskip("accelerate", reason="its Trainer needs it")
+    transformers = pytest.importorskip(
+        "transformers", reason="transformers is not installed: the callback is tested in it"
+    )
+    pytest.importorskip("accelerate", reason="accelerate is not installed: its Trainer needs it")
     monitor = Monitor(
         store,
         policy=Policy(rules={"max_floor": 0.3}),

@@ -10,7 +10,9 @@ from madaudit.hooks.webdataset import FIELD, Audit, Keep
 from madaudit.scanning.plan import Plan
 from tests.hooks.pipeline_building import make_world
 
-webdataset = pytest.importorskip("webdataset", reason="the hook is tested in it")
+webdataset = pytest.importorskip(
+    "webdataset", reason="webdataset is not installed: the hook is tested in it"
+)
 # It leaves closing its files to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 PLAN = Plan(("a1111", "iptc"))
