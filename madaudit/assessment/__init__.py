@@ -14,7 +14,14 @@ from madaudit.assessment.harm import LIMITS, counts_of, harm_of, level_of
 from madaudit.assessment.policy import Broken, Policy, parse_policy
 from madaudit.assessment.risk import BIASES, PrevalenceEstimate, Risk, Strata, Tail, assess_risk
 from madaudit.assessment.sampling_bias import Clustered, SamplingBias, measure_bias
-from madaudit.assessment.threshold import MARKS_ONLY, CutPoint, Threshold, best_cut
+from madaudit.assessment.threshold import (
+    MARKS_ONLY,
+    CutPoint,
+    FoundCut,
+    Threshold,
+    best_cut,
+    find_cut,
+)
 from madaudit.assessment.weighting import Weighting, weigh_real
 
 __all__ = [
@@ -25,6 +32,7 @@ __all__ = [
     "Clustered",
     "CutOptions",
     "CutPoint",
+    "FoundCut",
     "PhaseDiagram",
     "Policy",
     "PrevalenceEstimate",
@@ -38,6 +46,7 @@ __all__ = [
     "assess_risk",
     "best_cut",
     "counts_of",
+    "find_cut",
     "harm_of",
     "level_of",
     "measure_bias",

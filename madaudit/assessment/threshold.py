@@ -33,6 +33,8 @@ from madaudit.types import Interval
 #: A cut that drops samples with a mark that says synthetic, whose log-ratio is ∞, and no others.
 MARKS_ONLY = 1e9
 Action = Literal["do not filter", "cut", "no cut suffices"]
+# Cuts looked at together where only the one that loses fewest is wanted.
+_AT_ONCE = 32
 # Cuts on the curve; pools that grow cost a hundred times a generation's work.
 _MOST_CUTS, _MOST_CUTS_OF_POOLS = 256, 64
 
@@ -130,6 +132,21 @@ class Threshold:
         return result
 
 
+class FoundCut(NamedTuple):
+    """A cut without its curve.
+
+    Attributes:
+        action, cut, real_lost: as in `Threshold`; where no cut suffices, nothing is lost.
+    """
+
+    action: Action
+    cut: float | None
+    real_lost: Interval
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"action": self.action, "cut": self.cut, "real_lost": self.real_lost.to_dict()}
+
+
 def best_cut(
     real_counts: npt.ArrayLike,
     synthetic_counts: npt.ArrayLike,
@@ -154,7 +171,6 @@ def best_cut(
         OptionError: counts that do not fit one another, or a calibration with an empty side.
     """
     options = options or CutOptions()
-    _require_shares(options)
     counts = _counts(real_counts, synthetic_counts, estimate, options)
     real, synthetic, edges = _coarse(counts, loop)
     spec = without_counts(loop)
@@ -176,6 +192,47 @@ def best_cut(
     worst_bias = options.bias.low if options.bias else None
     fresh = _instead(spec, estimate, tolerance, worst_bias)
     return _choose(curve, tolerance, counts.edges, ratios, fresh)
+
+
+def find_cut(
+    real_counts: npt.ArrayLike,
+    synthetic_counts: npt.ArrayLike,
+    estimate: PrevalenceEstimate,
+    loop: LoopSpec,
+    *,
+    tolerance: float = 0.01,
+    options: CutOptions | None = None,
+) -> FoundCut:
+    """The cut of `best_cut`, in less time: cuts that lose more real samples are not looked at.
+
+    Args and errors as there.
+    """
+    options = options or CutOptions()
+    counts = _counts(real_counts, synthetic_counts, estimate, options)
+    real, synthetic, edges = _coarse(counts, loop)
+    spec, level = without_counts(loop), estimate.prevalence.level
+    draws = Draws.make(real, synthetic, estimate.prevalence, spec, options)
+    scores = _scores(edges, options)
+    for end in range(len(scores), 0, -_AT_ONCE):
+        piece = slice(max(end - _AT_ONCE, 0), end)
+        some = dataclasses.replace(
+            draws,
+            real_kept=draws.real_kept[:, piece],
+            synthetic_kept=draws.synthetic_kept[:, piece],
+        )
+        bound = bounds_of(harm_of_draws(spec, estimate.n, some), some, level)[2]
+        within = np.nonzero(bound <= tolerance)[0]
+        if len(within):
+            place = piece.start + int(within[-1])
+            lost = _share(float(real[place:].sum()), float(real.sum()), level)
+            cut = scores[place] if np.isfinite(scores[place]) else None
+            return FoundCut("do not filter" if cut is None else "cut", cut, lost)
+    return FoundCut("no cut suffices", None, _share(0.0, float(real.sum()), level))
+
+
+def _scores(edges: Array, options: CutOptions) -> list[float]:
+    """Every cut, from the one that drops most to no cut."""
+    return [*edges[:-1].tolist(), *([MARKS_ONLY] if options.marked > 0 else []), np.inf]
 
 
 def _instead(
@@ -236,9 +293,8 @@ def _curve(
     low, high, bound = bounds
     share = prevalence.high if prevalence.point is None else prevalence.point
     unmarked = max(1.0 - options.marked / share, 0.0) if share > 0 else 1.0
-    scores = [*edges[:-1].tolist(), *([MARKS_ONLY] if options.marked > 0 else []), np.inf]
     points = []
-    for j, score in enumerate(scores):
+    for j, score in enumerate(_scores(edges, options)):
         kept = _share(float(synthetic[:j].sum()), float(synthetic.sum()), level)
         points.append(
             CutPoint(
@@ -281,6 +337,7 @@ def _counts(
     options: CutOptions,
 ) -> _Counts:
     """The histograms with the edges that are given, or the bins' numbers."""
+    _require_shares(options)
     real, synthetic = (np.asarray(c, dtype=float) for c in (real_counts, synthetic_counts))
     for what, counts in (("real_counts", real), ("synthetic_counts", synthetic)):
         _require_bins(what, counts, len(real))

@@ -20,6 +20,7 @@ from madaudit.types import Interval
 
 if TYPE_CHECKING:
     from madaudit.assessment import (
+        FoundCut,
         PhaseDiagram,
         Policy,
         Risk,
@@ -63,7 +64,7 @@ class Assessment:
     phase: PhaseDiagram
     advice: Advice | None = None
     basis_risk: Risk | None = None
-    by_bias: Mapping[float, Threshold] = field(default_factory=dict)
+    by_bias: Mapping[float, FoundCut] = field(default_factory=dict)
     weighting: Weighting | None = None
     sampling_bias: SamplingBias | None = None
 
@@ -80,7 +81,7 @@ class Assessment:
             "curve": [p.to_dict() for p in advice.threshold.curve] if advice else None,
             "basis": _basis(advice, self.basis_risk or self.risk) if advice else None,
             "hurt": [group.to_dict() for group in advice.hurt] if advice else [],
-            "threshold_by_bias": {f"{k:g}": _brief(v) for k, v in self.by_bias.items()},
+            "threshold_by_bias": {f"{k:g}": v.to_dict() for k, v in self.by_bias.items()},
             "weighting": self.weighting.to_dict() if self.weighting else None,
             "sampling_bias": bias.to_dict() if bias else None,
             "trajectory": self.bands.to_dict(),
@@ -97,14 +98,6 @@ def _basis(advice: Advice, at_basis: Risk) -> dict[str, Any]:
         "least_detected": advice.basis.least_detected,
         "calibration": advice.calibration,
         "assumptions": list(advice.basis.assumptions),
-    }
-
-
-def _brief(threshold: Threshold) -> dict[str, Any]:
-    return {
-        "action": threshold.action,
-        "cut": threshold.cut,
-        "real_lost": threshold.real_lost.to_dict(),
     }
 
 
@@ -157,7 +150,7 @@ def risk(
     """
     from madaudit.assessment import LIMITS, assess_risk, phase_of, trace_of, trajectory_of
     from madaudit.commands.estimate import estimate
-    from madaudit.commands.store_threshold import advise
+    from madaudit.commands.store_threshold import advise, cuts_by_bias
     from madaudit.simulation import LoopSpec
 
     if bias is not None and bias_from_embeddings:
@@ -189,7 +182,7 @@ def risk(
         phase_of(basis, spec, limits=limits, **told),
         advice,
         _risk_of_basis(known, advice, spec, limits, told),
-        _by_bias(known, spec, accepted) if factor is not None and not measured else {},
+        cuts_by_bias(known, spec, tolerance=accepted) if factor and not measured else {},
         _weighting(known, advice, spec, factor),
         measured,
     )
@@ -241,16 +234,6 @@ def _measured(store: str, known: Estimate) -> SamplingBias:
 
     fingerprint = known.calibration.fingerprint if known.calibration else None
     return bias_of_store(store, calibration=fingerprint)
-
-
-def _by_bias(known: Estimate, spec: LoopSpec, tolerance: float) -> dict[float, Threshold]:
-    from madaudit.assessment import BIASES
-    from madaudit.commands.store_threshold import advise
-
-    each = {
-        value: advise(known, replace(spec, bias=value), tolerance=tolerance) for value in BIASES
-    }
-    return {value: advice.threshold for value, advice in each.items() if advice}
 
 
 def _weighting(

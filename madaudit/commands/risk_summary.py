@@ -10,7 +10,7 @@ from madaudit.assessment import MARKS_ONLY
 from madaudit.reports.wording import count, percent, visible
 
 if TYPE_CHECKING:
-    from madaudit.assessment import Risk, SamplingBias, Threshold, Weighting
+    from madaudit.assessment import FoundCut, Risk, SamplingBias, Threshold, Weighting
     from madaudit.commands.risk import Assessment
     from madaudit.commands.store_threshold import Advice
     from madaudit.types import Interval
@@ -117,7 +117,7 @@ def _cut(advice: Advice) -> Iterator[str]:
         yield f"  assumes: {assumption}"
 
 
-def _brief(found: Threshold) -> str:
+def _brief(found: Threshold | FoundCut) -> str:
     if found.action == "do not filter":
         return "do not filter: the harm stays within the tolerance without it"
     if found.action == "no cut suffices":

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from madaudit.assessment import MARKS_ONLY, CutOptions, Threshold, best_cut
+from madaudit.assessment import (
+    BIASES,
+    MARKS_ONLY,
+    CutOptions,
+    FoundCut,
+    Threshold,
+    best_cut,
+    find_cut,
+)
 from madaudit.estimation.sketch import bin_edges
 from madaudit.types import Interval
 
@@ -89,27 +97,69 @@ def advise(
         bias: interval of λ; None takes the loop's own as known.
         tolerance: harm that is accepted.
     """
+    given = _given(known, bias)
+    if given is None:
+        return None
+    calibration = given.calibration
+    threshold = best_cut(
+        calibration.real_counts.counts,
+        calibration.synthetic_counts.counts,
+        given.basis,
+        loop,
+        tolerance=tolerance,
+        options=given.options,
+    )
+    hurt = _hurt(threshold, known, calibration)
+    return Advice(threshold, given.basis, calibration.fingerprint, hurt)
+
+
+def cuts_by_bias(
+    known: Estimate, loop: LoopSpec, *, tolerance: float = 0.01
+) -> dict[float, FoundCut]:
+    """The cut for each λ of `BIASES`; none where `advise` gives none.
+
+    Args:
+        known: the store's estimate.
+        loop: which loop, dimension and generations.
+        tolerance: harm that is accepted.
+    """
+    given = _given(known, None)
+    if given is None:
+        return {}
+    return {
+        value: find_cut(
+            given.calibration.real_counts.counts,
+            given.calibration.synthetic_counts.counts,
+            given.basis,
+            replace(loop, bias=value),
+            tolerance=tolerance,
+            options=given.options,
+        )
+        for value in BIASES
+    }
+
+
+class _Given(NamedTuple):
+    """A calibration of both sides, the basis, and what else a cut is told."""
+
+    calibration: Calibration
+    basis: Basis
+    options: CutOptions
+
+
+def _given(known: Estimate, bias: Interval | None) -> _Given | None:
     calibration, basis = known.calibration, basis_of(known)
     if calibration is None or basis is None:
         return None
-    real, synthetic = calibration.real_counts.counts, calibration.synthetic_counts.counts
-    if not real.sum() or not synthetic.sum():
+    if not calibration.real_counts.counts.any() or not calibration.synthetic_counts.counts.any():
         return None
-    threshold = best_cut(
-        real,
-        synthetic,
-        basis,
-        loop,
-        tolerance=tolerance,
-        options=CutOptions(
-            edges=cell_edges(),
-            bias=bias,
-            marked=min(known.floor.all_marks.low, basis.prevalence.high),
-            least_detected=basis.least_detected,
-        ),
+    options = CutOptions(
+        edges=cell_edges(),
+        bias=bias,
+        marked=min(known.floor.all_marks.low, basis.prevalence.high),
+        least_detected=basis.least_detected,
     )
-    hurt = _hurt(threshold, known, calibration)
-    return Advice(threshold, basis, calibration.fingerprint, hurt)
+    return _Given(calibration, basis, options)
 
 
 def cell_edges() -> np.typing.NDArray[np.float64]:

@@ -111,7 +111,7 @@ class LoopSpec:
         return value[max(generation, 1) - 1] if isinstance(value, Sequence) else value
 
     def filter_at(self, generation: int) -> Filter:
-        return self.at("filters", generation) or Filter()
+        return self.at("filters", generation) or _NO_FILTER
 
     @property
     def initial(self) -> int:
@@ -231,3 +231,6 @@ def _require_name(what: str, value: str, known: tuple[str, ...]) -> None:
 
 def _values(value: Any) -> Sequence[Any]:
     return value if isinstance(value, Sequence) else (value,)
+
+
+_NO_FILTER = Filter()

@@ -1,4 +1,4 @@
-"""The Gaussian loop that trains on a sample of all that was gathered, in generations squared.
+"""The Gaussian loop that trains on a sample of its whole pool, in constant work a generation.
 
 The pool's sources keep their proportions, so running sums over the models say all of the next one.
 The training set is taken as draws from the mixture of its sources, whose expected covariance is
@@ -38,66 +38,57 @@ def subsampled_moments(numbers: Numbers) -> Moments:
 class _Subsampling:
     """Running sums over the models g that gave N_g samples to the pool.
 
-    Innovations are the models' own noise, one a generation. C is the covariance of their means.
+    T is Σ N_g μ_g, and L is Σ N_g λ_g Σ_g.
 
     Attributes:
         m, s, a, b: (generations + 1, cells), the models' moments (`Moments`).
-        variance, alpha, beta: (generations + 1, cells), second moments of the innovations.
-        mean, covariance: (innovations, cells), the last model as a row over innovations.
-        means, covariances: (innovations, cells), Σ N · row, Σ N λ · row.
         n_real, n: (cells,), real samples gathered, and Σ N.
         within, squares, both: (cells,), Σ N λ s, Σ N m, Σ N m λ s.
         own_alpha, own_beta: (cells,), Σ N λ² 2 b and Σ N λ² (s² + a + b), what draws add.
-        pairs: (cells,), Σ_gh N_g N_h C_gh².
-        sizes, scales: (models, cells), N and λ s.
-        crossed: (models, cells), Σ_h N_h C_gh.
-        to_model: (models, cells), C of each model with the last.
+        variance: (cells,), Var T.
+        crossed: (cells,), Σ_g N_g Cov(μ_g, T)².
+        pairs: (cells,), Σ_gh N_g N_h Cov(μ_g, μ_h)².
+        alpha, beta: (cells,), second moments of L.
+        of_mean, of_covariance: (cells,), coefficients of T and L in the last model.
     """
 
     def __init__(self, numbers: Numbers):
         self._numbers = numbers
         length, cells = numbers.spec.generations + 1, numbers.cells
         self.m, self.s, self.a, self.b = np.zeros((4, length, cells))
-        self.variance, self.alpha, self.beta = np.zeros((3, length, cells))
-        self.mean, self.covariance, self.means, self.covariances = np.zeros((4, length, cells))
         both, later, _ = kept_real(numbers)
         self.n_real, self._size = both + later, both + later
         self.n, self.within, self.squares, self.both = np.zeros((4, cells))
-        self.own_alpha, self.own_beta, self.pairs = np.zeros((3, cells))
-        self.sizes, self.scales, self.crossed, self.to_model = np.zeros((4, length, cells))
+        self.own_alpha, self.own_beta, self.pairs, self.variance = np.zeros((4, cells))
+        self.crossed, self.alpha, self.beta = np.zeros((3, cells))
+        self.of_mean, self.of_covariance = np.zeros((2, cells))
 
     def train_first(self) -> None:
         """Generation 0, on real samples alone."""
         n = sum((part.n for part in real_parts(self._numbers, 0)), 0.0 * self.n)
         self.s[0] = np.where(n > 1, 1.0, np.nan)
-        self.beta[0] = self.b[0] = 1.0 / np.maximum(n - 1.0, 1.0)
-        self.variance[0] = self.m[0] = 1.0 / np.maximum(n, 1.0) + self._numbers.at("model_error")
-        self.mean[0] = self.covariance[0] = 1.0
-        self.to_model[0] = self.m[0]
+        self.b[0] = 1.0 / np.maximum(n - 1.0, 1.0)
+        self.m[0] = 1.0 / np.maximum(n, 1.0) + self._numbers.at("model_error")
 
     def gather(self, generation: int) -> None:
         """Add the last model's samples to the pool."""
-        n, bias = (
-            entering_synthetic(self._numbers, generation),
-            self._numbers.at("bias", generation),
-        )
+        n = entering_synthetic(self._numbers, generation)
+        bias = self._numbers.at("bias", generation)
         self.n_real = self.n_real + entering_real(self._numbers, generation)
-        last = generation - 1
-        m, s = self.m[last], self.s[last]
-        row, sizes = self.to_model, self.sizes
-        self.pairs = self.pairs + n * (2.0 * np.sum(sizes * row**2, axis=0) + n * m**2)
-        self.crossed[:last] += n * row[:last]
-        self.crossed[last] = np.sum(sizes * row, axis=0) + n * m
-        sizes[last], self.scales[last] = n, bias * s
+        m, s, alpha, beta = (each[generation - 1] for each in (self.m, self.s, self.a, self.b))
+        to_model = self.variance * self.of_mean
+        self.pairs = self.pairs + n * (2.0 * self.crossed * self.of_mean**2 + n * m**2)
+        self.crossed = self.crossed * (1.0 + n * self.of_mean) ** 2 + n * (to_model + n * m) ** 2
+        self.variance = self.variance + 2.0 * n * to_model + n**2 * m
+        drawn, share = n * bias, self.of_covariance
+        self.alpha = self.alpha * (1.0 + 2.0 * drawn * share) + drawn**2 * alpha
+        self.beta = self.beta * (1.0 + 2.0 * drawn * share) + drawn**2 * beta
         self.n = self.n + n
-        self.means += n * self.mean
-        self.covariances += n * bias * self.covariance
-        self.within = self.within + n * bias * s
+        self.within = self.within + drawn * s
         self.squares = self.squares + n * m
-        self.both = self.both + n * m * bias * s
-        spread = s**2 + self.a[last] + self.b[last]
-        self.own_alpha = self.own_alpha + n * bias**2 * 2.0 * self.b[last]
-        self.own_beta = self.own_beta + n * bias**2 * spread
+        self.both = self.both + drawn * m * s
+        self.own_alpha = self.own_alpha + drawn * bias * 2.0 * beta
+        self.own_beta = self.own_beta + drawn * bias * (s**2 + alpha + beta)
 
     def train(self, generation: int) -> None:
         """Fit a model on n draws of the pool, real ones of weight v among them."""
@@ -110,28 +101,25 @@ class _Subsampling:
         v1 = np.where(v1 > 0, v1, np.nan)
         degrees = v1 - (v**2 * n_real + share * self.n) / v1
         degrees = np.where(degrees > 0, degrees, np.nan)
-        mean = share * self.means / v1
+        self.of_mean = share / v1
         # Of a real sample's coefficient in E Σ̂ the pooled mean takes back v² n / V1.
-        covariance = share * self.covariances * (1.0 - 1.0 / v1) / degrees
+        self.of_covariance = share * (1.0 - 1.0 / v1) / degrees
         noise = (v**2 * n_real + share * self.within) / v1**2
-        pooled = np.sum(mean**2 * self.variance, axis=0) + noise
-        between = share * self.squares - v1 * pooled
+        of_models = self.of_mean**2 * self.variance
+        between = share * self.squares - v1 * (of_models + noise)
         self.s[generation] = (v * n_real + share * self.within + between) / degrees
-        error = self._numbers.at("model_error", generation)
-        self.m[generation] = pooled + error
-        self.variance[generation] = noise + error
-        self.alpha[generation] = share * self.own_alpha / degrees**2
-        self.beta[generation] = (v**2 * n_real + share * self.own_beta) / degrees**2
-        self.to_model = share * self.crossed / v1
-        self.beta[generation] += self._spread(share, v1, degrees, pooled - noise)
-        self.to_model[generation] = self.m[generation]
-        mean[generation] = covariance[generation] = 1.0
-        self.mean, self.covariance = mean, covariance
-        self.a[generation] = np.sum(covariance**2 * self.alpha, axis=0)
-        self.b[generation] = np.sum(covariance**2 * self.beta, axis=0)
+        self.m[generation] = of_models + noise + self._numbers.at("model_error", generation)
+        self.a[generation] = (
+            self.of_covariance**2 * self.alpha + share * self.own_alpha / degrees**2
+        )
+        self.b[generation] = (
+            self.of_covariance**2 * self.beta
+            + (v**2 * n_real + share * self.own_beta) / degrees**2
+            + self._spread(share, v1, degrees, of_models)
+        )
 
     def _spread(self, share: Array, v1: Array, degrees: Array, pooled: Array) -> Array:
         """The trace of (QC)² of `gaussian._train`; draws about their source are not in C."""
-        shared = np.sum(self.sizes * self.to_model**2, axis=0) * share
+        shared = self.crossed * self.of_mean**2 * share
         pairs = share**2 * self.pairs + 2.0 * share * self.both
         return np.asarray((pairs - 2.0 * v1 * shared + (v1 * pooled) ** 2) / degrees**2)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from madaudit.assessment import MARKS_ONLY, CutOptions, best_cut, counts_of, harm_of
+from madaudit.assessment import MARKS_ONLY, CutOptions, best_cut, counts_of, find_cut, harm_of
 from madaudit.assessment.harm import worst
 from madaudit.errors import OptionError
 from madaudit.simulation import LoopSpec
@@ -52,6 +52,29 @@ def true_harms(prevalence, bias, n, edges=EDGES):
     n_real = n * (1 - prevalence)
     numbers = counts_of(spec, n_real * real_kept, n * prevalence * synthetic_kept)
     return worst(*harm_of(spec, numbers, n_real)), 1.0 - real_kept
+
+
+@pytest.mark.parametrize(
+    ("prevalence", "tolerance", "marked", "action"),
+    [
+        ((0.48, 0.5, 0.52), 0.01, 0.0, "cut"),
+        ((0.48, None, 0.52), 0.01, 0.0, "cut"),
+        ((0.0, 0.001, 0.002), 0.01, 0.0, "do not filter"),
+        ((0.3, 0.3, 0.3), 0.01, 0.299, "cut"),
+        ((0.48, 0.5, 0.52), 1e-9, 0.0, "no cut suffices"),
+    ],
+)
+def test_the_cut_found_without_its_curve_is_that_of_the_curve(
+    prevalence, tolerance, marked, action
+):
+    counts = np.round(1e5 * REAL), np.round(1e5 * SYNTHETIC)
+    given = {"tolerance": tolerance, "options": CutOptions(edges=EDGES, marked=marked)}
+    whole = best_cut(*counts, estimate(*prevalence), FRESH, **given)
+    found = find_cut(*counts, estimate(*prevalence), FRESH, **given)
+    assert (found.action, found.cut) == (whole.action, whole.cut)
+    assert found.action == action
+    if action != "no cut suffices":
+        assert found.real_lost == whole.real_lost
 
 
 def test_a_clean_data_set_is_not_filtered():
