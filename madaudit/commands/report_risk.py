@@ -5,24 +5,26 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
+from madaudit.commands.loop_pictures import (
+    BEYOND_SCORES,
+    cut_picture,
+    loop_picture,
+    phase_picture,
+)
 from madaudit.commands.loop_request import Known, LoopRequest
 from madaudit.reports.audit_report import CutAdvice, RiskSummary, TailRow
-from madaudit.reports.pictures import CutPicture, CutRow, LoopPicture, PhasePicture
+from madaudit.reports.pictures import CutPicture, LoopPicture, PhasePicture
 from madaudit.reports.wording import count, percent
 from madaudit.types import Interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from madaudit.assessment import PhaseDiagram, Risk, Strata, Threshold, Trajectory
+    from madaudit.assessment import Risk, Strata
     from madaudit.commands.store_threshold import Advice
     from madaudit.simulation import LoopSpec
 
 _TAIL_ROWS = 50
-# Cuts that are drawn and listed; more cannot be told apart.
-_CUTS_SHOWN = 65
-# A score that no cut of the curve has: marked samples alone are dropped.
-_BEYOND = 1e6
 # What a level looks like to people; the limits themselves stand in the rule.
 _LEVEL_WORDS = {
     "none": "no difference that could be measured",
@@ -77,9 +79,9 @@ def consequences(
     return Consequences(
         _summary(risk, known),
         _advice(advice, marked),
-        _loop(bands, request, phase.bias),
-        _phase(phase),
-        _cuts(threshold) if threshold is not None else None,
+        loop_picture(bands, request.loop, request.pool, phase.bias),
+        phase_picture(phase),
+        cut_picture(threshold) if threshold is not None else None,
     )
 
 
@@ -173,7 +175,7 @@ def _advice(advice: Advice | None, marked: float) -> CutAdvice:
         "do not filter": "Harm stays within the tolerance without dropping anything.",
         "cut": (
             f"Dropping the marked samples alone is enough; it keeps {kept} of synthetic ones."
-            if threshold.cut is not None and threshold.cut > _BEYOND
+            if threshold.cut is not None and threshold.cut > BEYOND_SCORES
             else f"The cut loses {lost} of real samples and keeps {kept} of synthetic ones."
         ),
         "no cut suffices": (
@@ -197,47 +199,3 @@ def _advice(advice: Advice | None, marked: float) -> CutAdvice:
 def _end(share: Interval) -> str:
     low, high = (percent(_rounded(end)) for end in (share.low, share.high))
     return low if low == high else f"{low} to {high}"
-
-
-def _loop(bands: Trajectory, request: LoopRequest, bias: Interval) -> LoopPicture:
-    return LoopPicture(
-        request.loop, request.pool, bias, bands.harm, bands.variance, bands.tolerance
-    )
-
-
-def _phase(phase: PhaseDiagram) -> PhasePicture:
-    return PhasePicture(
-        phase.n,
-        phase.shares,
-        phase.biases,
-        phase.levels,
-        phase.tolerated,
-        phase.tolerance,
-        phase.share,
-        phase.bias,
-    )
-
-
-def _cuts(threshold: Threshold) -> CutPicture | None:
-    """The curve thinned to what can be told apart, the chosen cut always in it."""
-    curve = threshold.curve
-    step = max(1, -(-len(curve) // _CUTS_SHOWN))
-    rows = tuple(
-        CutRow(
-            point.cut if math.isfinite(point.cut) else None,
-            _middle(point.real_lost),
-            _middle(point.synthetic_kept),
-            point.harm,
-            point.n_effective_ratio if math.isfinite(point.n_effective_ratio) else None,
-        )
-        for place, point in enumerate(curve)
-        if not _BEYOND < point.cut < math.inf or point.cut == threshold.cut
-        if place % step == 0 or point.cut == threshold.cut or place == len(curve) - 1
-    )
-    if sum(row.is_by_score for row in rows) < 2:
-        return None
-    return CutPicture(rows, threshold.cut, threshold.n_effective_cut, threshold.tolerance)
-
-
-def _middle(share: Interval) -> float:
-    return (share.low + share.high) / 2 if share.point is None else share.point

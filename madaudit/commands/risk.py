@@ -123,6 +123,7 @@ def risk(
     by: Sequence[str] = (),
     policy: str | None = None,
     policy_out: str | None = None,
+    plots: str | None = None,
 ) -> Assessment:
     """The risk of training on a scanned data set, generation after generation, and where to cut.
 
@@ -141,6 +142,8 @@ def risk(
         by: columns whose strata are loops of their own.
         policy: file whose levels and tolerance hold.
         policy_out: file for a policy with the cut, the weights and this tolerance.
+        plots: folder for harm.svg, variance.svg, phase.svg and, where there is a cut's curve,
+            cuts.svg, as the report draws them.
 
     Raises:
         StoreError: no store, none of its shards is finished, or no embeddings where λ is to be
@@ -188,7 +191,30 @@ def risk(
     )
     if policy_out is not None:
         _write_policy(result, accepted, limits, policy_out)
+    if plots is not None:
+        _draw(result, spec, plots)
     return result
+
+
+def _draw(result: Assessment, spec: LoopSpec, folder: str) -> None:
+    from madaudit.commands.loop_pictures import (
+        cut_picture,
+        loop_picture,
+        phase_picture,
+        write_charts,
+    )
+    from madaudit.reports import charts
+
+    loop = loop_picture(result.bands, spec.loop, spec.pool, result.phase.bias)
+    drawn = {
+        "harm": charts.draw_harm(loop, "harm"),
+        "variance": charts.draw_variance(loop, "variance"),
+        "phase": charts.draw_phase(phase_picture(result.phase), "phase"),
+    }
+    cuts = cut_picture(result.threshold) if result.threshold else None
+    if cuts is not None:
+        drawn["cuts"] = charts.draw_cuts(cuts, "cuts")
+    write_charts(drawn, folder)
 
 
 def _tolerance(tolerance: float | None, rules: Policy | None) -> float:
@@ -337,6 +363,7 @@ def _print(assessment: Assessment) -> None:
 @click.option("--by", metavar="COL,…", help="Strata as loops of their own.")
 @click.option("--policy", type=click.Path(dir_okay=False), help="File with levels and tolerance.")
 @click.option("--policy-out", type=click.Path(dir_okay=False), help="Write a policy file.")
+@click.option("--plots", type=click.Path(file_okay=False), help="Folder for charts as SVG.")
 @common_options
 @guarded
 def command(as_json: bool, quiet: bool, verbose: bool, by: str | None, **options: Any) -> int:

@@ -111,8 +111,9 @@ def simulate(
         side: of images that models are trained on, in pixels.
         n_eval: real samples that measure a trained generation.
         settings: options of the trained family, for example {"steps": 3000}.
-        out: folder for trace.parquet and trace.json; of a trained loop every generation too, so
-            that the same command goes on where it was killed.
+        out: folder for trace.parquet, trace.json and, of the first two families, charts as SVG;
+            of a trained loop every generation too, so that the same command goes on where it was
+            killed.
         quiet: no progress on stderr.
 
     Raises:
@@ -146,7 +147,9 @@ def simulate(
         )
     content = _run(family, spec, tuple(seeds), monte_carlo, data)
     if out is not None:
-        _write(content, out)
+        from madaudit.commands.simulate_files import write_simulation
+
+        write_simulation(content, spec, out)
     return Simulation(content)
 
 
@@ -184,24 +187,6 @@ def _run(
     return trace.to_dict()
 
 
-def _write(content: dict[str, Any], folder: str) -> None:
-    """trace.json with everything, trace.parquet with the rows; each replaced in one step."""
-    import json
-    import os
-    from pathlib import Path
-
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    target = Path(folder)
-    target.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(content, ensure_ascii=False, allow_nan=False, indent=2)
-    (target / "trace.json.part").write_text(text + "\n", encoding="utf-8")
-    pq.write_table(pa.Table.from_pylist(content["trace"]), target / "trace.parquet.part")
-    for name in ("trace.json", "trace.parquet"):
-        os.replace(target / f"{name}.part", target / name)
-
-
 def _print(content: dict[str, Any], out: str | None) -> None:
     columns = _COLUMNS.get(content["family"], _TRAINED_COLUMNS)
     seeds = {row.get("seed") for row in content["trace"]}
@@ -215,7 +200,8 @@ def _print(content: dict[str, Any], out: str | None) -> None:
     for line in _conclusion(content):
         click.echo(line)
     if out is not None:
-        click.echo(f"written: {out}/trace.json, {out}/trace.parquet")
+        drawn = "" if content["family"] in TRAINED else " and charts (*.svg)"
+        click.echo(f"written: {out}/trace.json, {out}/trace.parquet{drawn}")
 
 
 def _chosen(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -372,7 +358,7 @@ def _seeds(context: click.Context, parameter: click.Parameter, value: Any) -> tu
     "-o",
     "--out",
     type=click.Path(file_okay=False),
-    help="Folder for trace.parquet and trace.json.",
+    help="Folder for trace.parquet, trace.json and charts.",
 )
 @common_options
 @guarded

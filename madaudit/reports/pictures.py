@@ -94,6 +94,29 @@ class LoopPicture:
 
 
 @dataclass(frozen=True)
+class SeriesPicture:
+    """One number of a loop by generation, without a data set behind it.
+
+    Attributes:
+        title: of the chart.
+        what: the number, in a word or two.
+        unit: of it, for the axis.
+        rows: by generation from 0; ∞ possible.
+        band: what the intervals' width is; empty where they have none.
+        real: the number that real data have; None where that is not told.
+        is_log: whether it spans orders of magnitude.
+    """
+
+    title: str
+    what: str
+    unit: str
+    rows: tuple[Interval, ...]
+    band: str = ""
+    real: float | None = None
+    is_log: bool = False
+
+
+@dataclass(frozen=True)
 class PhasePicture:
     """Risk levels over synthetic share and λ, with this data set on them.
 

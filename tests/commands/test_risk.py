@@ -62,3 +62,13 @@ def test_what_cannot_be_is_refused_in_one_line(store, words, message):
     run = invoke("risk", store, *words)
     assert (run.code, run.out) == (2, "")
     assert message in run.err
+
+
+def test_plots_are_the_reports_charts_as_files(store, tmp_path):
+    invoke("risk", store, "--bias", "0.9", "--plots", tmp_path / "plots", "--json")
+    assert {path.name for path in (tmp_path / "plots").iterdir()} == {
+        "harm.svg",
+        "variance.svg",
+        "phase.svg",
+    }
+    assert "this data set" in (tmp_path / "plots" / "phase.svg").read_text(encoding="utf-8")

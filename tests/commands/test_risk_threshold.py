@@ -82,6 +82,11 @@ def test_a_measured_detection_gives_the_headline_itself_as_basis(tmp_path, measu
     assert result.risk.level != "critical"
 
 
+def test_the_plot_of_the_cuts_shows_the_recommended_one(tmp_path, measured):
+    risk(store_of(tmp_path, 0.4), calibration=str(measured), bias=0.9, plots=str(tmp_path / "p"))
+    assert "recommended" in (tmp_path / "p" / "cuts.svg").read_text(encoding="utf-8")
+
+
 def test_a_clean_store_is_not_to_be_filtered(tmp_path, measured):
     words = ("--calibration", measured, "--bias", "0.9", "--tolerance", "0.05")
     store = store_of(tmp_path, 0.0)

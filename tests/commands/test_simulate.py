@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import get_args
+from xml.etree import ElementTree as ET
 
 import pyarrow.parquet as pq
 import pytest
@@ -41,9 +42,30 @@ def test_the_folder_holds_the_rows_and_everything(tmp_path):
     assert json.loads((tmp_path / "loop" / "trace.json").read_text()) == run.json
     assert pq.read_table(tmp_path / "loop" / "trace.parquet").to_pylist() == run.json["trace"]
     assert sorted(path.name for path in (tmp_path / "loop").iterdir()) == [
+        "distance.svg",
+        "phase.svg",
         "trace.json",
         "trace.parquet",
+        "variance.svg",
     ]
+
+
+@pytest.mark.parametrize(
+    ("words", "file", "says"),
+    [
+        (("gaussian", "--loop", "synthetic", "--n-synthetic", "20", "--monte-carlo", "50"),
+         "distance", "95 % interval of the mean"),
+        (("gaussian", "--loop", "augmentation", "--n-fixed", "30", "--n-synthetic", "20"),
+         "phase", "share of this data set is between 40"),
+        (("mixture", "--loop", "synthetic", "--n-synthetic", "100", "--monte-carlo", "20",
+          "--generations", "4", "--seeds", "0,1"), "modes", "5 to 95 % of runs"),
+    ],
+    ids=["replicates", "phase", "mixture"],
+)  # fmt: skip
+def test_the_folder_holds_charts_that_say_what_they_show(tmp_path, words, file, says):
+    invoke("simulate", *words, "--json", "-o", tmp_path / "loop")
+    text = (tmp_path / "loop" / f"{file}.svg").read_text(encoding="utf-8")
+    assert says in "".join(ET.fromstring(text).itertext())
 
 
 def test_lists_with_commas_are_values_by_generation():

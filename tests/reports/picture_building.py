@@ -13,6 +13,7 @@ from madaudit.reports.pictures import (
     Multiples,
     PhasePicture,
     ScorePicture,
+    SeriesPicture,
     TrendPoint,
 )
 from madaudit.types import Interval
@@ -48,6 +49,18 @@ def trajectory(high: float = 0.05, **changes: Any) -> LoopPicture:
         "tolerance": 0.01,
     }
     return LoopPicture(**{**about, **changes})
+
+
+def series(**changes: Any) -> SeriesPicture:
+    about: dict[str, Any] = {
+        "title": "A number by generation",
+        "what": "number",
+        "unit": "in its unit",
+        "rows": tuple(Interval(0.1 * t, 0.2 * t, 0.3 * t) for t in range(6)),
+        "band": "95 % of runs",
+        "real": 1.0,
+    }
+    return SeriesPicture(**{**about, **changes})
 
 
 def phase(**changes: Any) -> PhasePicture:

@@ -6,18 +6,21 @@ Colours are the page's CSS variables, so that dark mode and print apply. Text go
 
 from __future__ import annotations
 
+from madaudit.reports.charts.alone import as_file
 from madaudit.reports.charts.cuts import draw_cuts
-from madaudit.reports.charts.loops import draw_harm, draw_variance
+from madaudit.reports.charts.loops import draw_harm, draw_series, draw_variance
 from madaudit.reports.charts.phase import draw_phase
 from madaudit.reports.charts.scores import draw_multiple, draw_scores
 from madaudit.reports.charts.trend import draw_trend
 
 __all__ = [
+    "as_file",
     "draw_cuts",
     "draw_harm",
     "draw_multiple",
     "draw_phase",
     "draw_scores",
+    "draw_series",
     "draw_trend",
     "draw_variance",
 ]

@@ -16,6 +16,7 @@ from tests.reports.picture_building import (
     multiples,
     phase,
     scores,
+    series,
     trajectory,
     trend,
 )
@@ -40,6 +41,14 @@ DRAWN = {
     "no harm": lambda: charts.draw_harm(trajectory(harm=(Interval(0.0, 0.0, 0.0),) * 4), "x"),
     "one generation": lambda: charts.draw_harm(trajectory(harm=(_OPEN,)), "x"),
     "variance": lambda: charts.draw_variance(trajectory(), "x"),
+    "series": lambda: charts.draw_series(series(), "x"),
+    "series of many sizes": lambda: charts.draw_series(series(is_log=True, real=None), "x"),
+    "series without bound": lambda: charts.draw_series(
+        series(rows=(Interval(math.inf, math.inf, math.inf),), is_log=True), "x"
+    ),
+    "series of nothing": lambda: charts.draw_series(
+        series(rows=(Interval(0.0, 0.0, 0.0),) * 2, real=None), "x"
+    ),
     "phase": lambda: charts.draw_phase(phase(), "x"),
     "phase of an unknown data set": lambda: charts.draw_phase(
         phase(share=Interval(0.0, None, 1.0), tolerated=(None,) * 3), "x"
@@ -132,3 +141,20 @@ def test_the_phase_diagram_tells_levels_and_share_in_words():
 
 def test_what_has_no_bound_is_said_in_words():
     assert "and without bound" in str(charts.draw_harm(trajectory(harm=(_OPEN,) * 4), "x"))
+
+
+@every_chart
+def test_as_a_file_it_is_the_same_chart_with_the_pages_colours(draw):
+    root = ET.fromstring(charts.as_file(draw()))
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    style = root.find("{http://www.w3.org/2000/svg}style").text
+    used = {name for element in root.iter() for name in element.attrib.get("class", "").split()}
+    told = set(re.findall(r"\.([a-z-]+)", style))
+    assert used - told <= {"rule-cut"}  # drawn as every rule is
+    assert set(re.findall(r"var\((--[a-z]+)\)", style)) <= set(re.findall(r"(--[a-z]+):", style))
+    assert not re.search(r"url\(|@import|<script|href", charts.as_file(draw()))
+
+
+def test_what_a_band_is_stands_in_the_legend_where_there_is_one():
+    assert "95 % of runs" in str(charts.draw_series(series(), "x"))
+    assert 'class="fill-point"' not in str(charts.draw_series(series(band=""), "x"))
