@@ -64,10 +64,12 @@ def draw_series(shown: SeriesPicture, name: str) -> Markup:
     """
     ends = [end for each in shown.rows for end in (each.low, each.point or 0.0, each.high)]
     highest = max([end for end in (*ends, shown.real or 0.0) if math.isfinite(end)])
-    lowest = least_positive(ends, 1.0) / 1.5 if shown.is_log else 0.0
+    lowest = least_positive(ends, 1.0)
+    # Where nothing spans orders of magnitude a logarithmic axis would have no tick to read.
+    is_log = shown.is_log and highest > 20.0 * lowest
     title = f"{shown.what}, {shown.unit}" if shown.unit else shown.what
-    top = max(highest * (1.5 if shown.is_log else 1.05), lowest * 10.0 if shown.is_log else 1e-12)
-    y = Axis(lowest, top, BOTTOM, TOP, title, is_log=shown.is_log, n_ticks=5)
+    ends_at = (lowest / 1.5, highest * 1.5) if is_log else (0.0, max(highest * 1.05, 1e-12))
+    y = Axis(*ends_at, BOTTOM, TOP, title, is_log=is_log, n_ticks=5)
     parts = _bands(shown.rows, y, (shown.band, "mean" if shown.band else ""))
     if shown.real is not None:
         parts.append(level_line(y.at(shown.real), "real data", "rule-real"))

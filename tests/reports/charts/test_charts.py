@@ -42,7 +42,10 @@ DRAWN = {
     "one generation": lambda: charts.draw_harm(trajectory(harm=(_OPEN,)), "x"),
     "variance": lambda: charts.draw_variance(trajectory(), "x"),
     "series": lambda: charts.draw_series(series(), "x"),
-    "series of many sizes": lambda: charts.draw_series(series(is_log=True, real=None), "x"),
+    "series of many sizes": lambda: charts.draw_series(
+        series(rows=tuple(Interval(10.0**-t, 2 * 10.0**-t, 1.0) for t in range(5)), is_log=True),
+        "x",
+    ),
     "series without bound": lambda: charts.draw_series(
         series(rows=(Interval(math.inf, math.inf, math.inf),), is_log=True), "x"
     ),
