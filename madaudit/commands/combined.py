@@ -60,6 +60,19 @@ class Clusters(Protocol):
         ...
 
 
+class Concepts(Protocol):
+    """Clusters of a store's samples by what they show."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when a concept does."""
+        ...
+
+    def labels_of(self, shard: str, ordinals: Ints) -> npt.NDArray[np.object_]:
+        """The concept of each row of a shard, (n,)."""
+        ...
+
+
 @dataclass(frozen=True)
 class Wanted:
     """What is counted.
@@ -68,11 +81,13 @@ class Wanted:
         calibration: whose combiner makes the scores; None for marks alone.
         by: columns of the strata.
         clusters: near-duplicate clusters, where some were found.
+        concepts: clusters of embeddings, which the stratum "cluster" is.
     """
 
     calibration: Calibration | None = None
     by: tuple[str, ...] = ()
     clusters: Clusters | None = None
+    concepts: Concepts | None = None
 
     @property
     def combiner(self) -> str:
@@ -82,7 +97,9 @@ class Wanted:
     @property
     def folder(self) -> str:
         """Where parts lie in the store."""
-        content = [self.by, self.clusters.fingerprint if self.clusters else None]
+        content: list[Any] = [self.by, self.clusters.fingerprint if self.clusters else None]
+        if self.concepts:
+            content.append(self.concepts.fingerprint)
         strata = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
         return f"{combined_folder(self.combiner)}/{strata}"
 
@@ -157,11 +174,17 @@ def planes_of(rows: MarkRows) -> npt.NDArray[np.int64]:
     return planes
 
 
-def stratum_labels(rows: MarkRows, by: Sequence[str]) -> list[Labels]:
-    """Values of the columns by row."""
-    if not by:
+def stratum_labels(rows: MarkRows, shard: str, wanted: Wanted) -> list[Labels]:
+    """Values of the strata's columns by row."""
+    if not wanted.by:
         return [()] * rows.rows.num_rows
-    return list(zip(*(group_labels(rows, column) for column in by), strict=True))
+    columns = [
+        wanted.concepts.labels_of(shard, rows.rows.column("ordinal").to_numpy())
+        if column == "cluster" and wanted.concepts
+        else group_labels(rows, column)
+        for column in wanted.by
+    ]
+    return list(zip(*columns, strict=True))
 
 
 # ---- counts
@@ -202,7 +225,7 @@ def count_shard(store: Store, shard: str, survey: Survey, wanted: Wanted) -> Cou
     sizes = wanted.clusters.sizes_of(shard) if wanted.clusters else None
     start = 0
     for rows, ratios in scored_rows(store, shard, survey, wanted):
-        codes = _codes(stratum_labels(rows, wanted.by), numbers)
+        codes = _codes(stratum_labels(rows, shard, wanted), numbers)
         stop, weights = start + len(codes), rows.weights()
         of_rows = None if sizes is None else sizes[start:stop]
         cells.add(StratumCells.count(codes, planes_of(rows), ratios, weights, of_rows))

@@ -13,7 +13,7 @@ from typing import get_args
 import click
 import numpy as np
 
-from madaudit.commands.combined import Clusters, Wanted, count_store
+from madaudit.commands.combined import Clusters, Concepts, Wanted, count_store
 from madaudit.commands.counted import Counted, Labels
 from madaudit.commands.estimate_summary import print_estimate
 from madaudit.commands.estimate_words import (
@@ -76,7 +76,8 @@ def estimate(
         calibration: folder of one, "default", or the calibration itself; None for marks alone.
         labels: a file of `label read`, or a CSV file with shard, ordinal and label of a simple
             random sample; None for none.
-        by: columns to stratify by; "domain" is the host of the URL, "year" the year in its path.
+        by: columns to stratify by; "domain" is the host of the URL, "year" the year in its path,
+            "cluster" the concept by embeddings that the scan kept.
         composite: photos with generated parts count as real, as synthetic, or stand apart
             (out of the denominator).
         level: of all intervals.
@@ -94,7 +95,7 @@ def estimate(
     require_finished(opened, survey)
     ruler = _calibration(calibration, survey)
     clusters, stale = _clusters(opened, survey)
-    wanted = Wanted(ruler, tuple(by), clusters)
+    wanted = Wanted(ruler, tuple(by), clusters, _concepts(opened, survey, by))
     counted = count_store(opened, survey, wanted)
     request = Request(settings_of(ruler, level), composite, survey.is_sampled)
     gold = None
@@ -169,6 +170,14 @@ def _clusters(store: Store, survey: Survey) -> tuple[Clusters | None, tuple[str,
         return read_store_clusters(store, survey), ()
     except StoreError as error:
         return None, (f"near-duplicates are not allowed for: {error}",)
+
+
+def _concepts(store: Store, survey: Survey, by: Sequence[str]) -> Concepts | None:
+    if "cluster" not in by:
+        return None
+    from madaudit.commands.concepts import concepts_of
+
+    return concepts_of(store, survey)
 
 
 def _calibration(given: str | Calibration | None, survey: Survey) -> Calibration | None:
@@ -302,7 +311,7 @@ def _write_posteriors(
 @click.argument("store", metavar="STORE")
 @click.option("--calibration", metavar="DIR", help="Known samples' scores: a folder, or default.")
 @click.option("--labels", metavar="FILE", help="What people saw: of label read, or CSV.")
-@click.option("--by", metavar="COL,…", help="Strata: columns of the store, domain or year.")
+@click.option("--by", metavar="COL,…", help="Strata: columns, domain, year or cluster.")
 @click.option(
     "--composite",
     type=click.Choice(get_args(Composite)),

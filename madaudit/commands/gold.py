@@ -218,7 +218,7 @@ def _place(store: Store, survey: Survey, labels: Sequence[Label], wanted: Wanted
             chosen = np.flatnonzero(np.isin(in_rows, wanted_ordinals))
             if not len(chosen):
                 continue
-            names = stratum_labels(rows, wanted.by)
+            names = stratum_labels(rows, shard, wanted)
             row_planes, row_places = planes_of(rows), places_of(ratios)
             for row in chosen.tolist():
                 number = ordinals[int(in_rows[row])]

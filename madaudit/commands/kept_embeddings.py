@@ -40,7 +40,7 @@ class EmbeddingPairs(NamedTuple):
     recall: float | None
 
 
-class _Embedded(NamedTuple):
+class Embedded(NamedTuple):
     """Some samples' embeddings: shard of all, ordinals int64 (n,), vectors float (n, d)."""
 
     shard: str
@@ -51,6 +51,22 @@ class _Embedded(NamedTuple):
 def has_embeddings(store: Store) -> bool:
     """Whether a store keeps embeddings."""
     return bool(_arrays(store))
+
+
+def embedded(store: Store) -> Iterator[Embedded]:
+    """All embeddings of a store, file by file and shard by shard.
+
+    Raises:
+        StoreError: a file is damaged.
+    """
+    for path in _arrays(store):
+        yield from _read(store, path)
+
+
+def embedding_sizes(store: Store) -> list[tuple[str, int]]:
+    """Path and bytes of each file of embeddings: what changes when they do."""
+    fs, root = files.filesystem(store.url)
+    return [(path, int(fs.info(f"{root}/{path}")["size"])) for path in _arrays(store)]
 
 
 def embedding_pairs(
@@ -138,7 +154,7 @@ def _ordinals(store: Store, shard: str) -> npt.NDArray[np.int64]:
     return np.concatenate([*parts, np.empty(0, dtype=np.int64)])
 
 
-def _read(store: Store, path: str) -> Iterator[_Embedded]:
+def _read(store: Store, path: str) -> Iterator[Embedded]:
     """The embeddings of one array, shard by shard."""
     number = path.rpartition("_")[2].removesuffix(".npy")
     try:
@@ -160,7 +176,7 @@ def _read(store: Store, path: str) -> Iterator[_Embedded]:
         ) from error
     for name in dict.fromkeys(names.tolist()):
         is_own = names == name
-        yield _Embedded(name, ordinals[is_own], vectors[is_own])
+        yield Embedded(name, ordinals[is_own], vectors[is_own])
 
 
 def _arrays(store: Store) -> list[str]:

@@ -315,7 +315,7 @@ def _command(request: LoopRequest, calibration: str | None, by: Sequence[str]) -
     help=f"Any of {', '.join(RENDERERS)}.",
 )
 @click.option("--calibration", metavar="DIR", help="Known samples' scores: a folder, or default.")
-@click.option("--by", metavar="COL,…", help="Strata: columns of the store, domain or year.")
+@click.option("--by", metavar="COL,…", help="Strata: columns, domain, year or cluster.")
 @loop_option
 @pool_option
 @click.option("--bias", type=float, metavar="λ", help="Variance that samplers keep; not known.")

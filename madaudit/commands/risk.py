@@ -139,7 +139,8 @@ def risk(
         dim: dimension of the Gaussian that stands for a model.
         generations: at which harm is told, beside convergence.
         tolerance: harm that is accepted; default the policy's `max_harm`, else .01.
-        by: columns whose strata are loops of their own.
+        by: columns whose strata are loops of their own, as `estimate` takes them; "cluster" is
+            the concept by embeddings that the scan kept.
         policy: file whose levels and tolerance hold.
         policy_out: file for a policy with the cut, the weights and this tolerance.
         plots: folder for harm.svg, variance.svg, phase.svg and, where there is a cut's curve,
@@ -360,7 +361,7 @@ def _print(assessment: Assessment) -> None:
     "--generations", type=int, default=10, show_default=True, help="Told, and the limit."
 )
 @click.option("--tolerance", type=float, show_default="0.01", help="Harm accepted.")
-@click.option("--by", metavar="COL,…", help="Strata as loops of their own.")
+@click.option("--by", metavar="COL,…", help="Strata or clusters as loops of their own.")
 @click.option("--policy", type=click.Path(dir_okay=False), help="File with levels and tolerance.")
 @click.option("--policy-out", type=click.Path(dir_okay=False), help="Write a policy file.")
 @click.option("--plots", type=click.Path(file_okay=False), help="Folder for charts as SVG.")

@@ -21,8 +21,9 @@ _CODES = {"synthetic": SYNTHETIC, "composite": COMPOSITE, "real": REAL}
 _HOST = re.compile(r"^[a-z][a-z0-9+.\-]*://(?:[^/?#@]*@)?([^/?#:]+)", re.IGNORECASE)
 # A month after the year keeps sizes, prices and article numbers from being taken for years.
 _YEAR = re.compile(r"^[^?#]*[/_-](199[0-9]|20[0-4][0-9])[/_-]?(?:0[1-9]|1[0-2])(?![0-9]{5})[^?#]")
-#: What --by takes besides the store's own columns; both come from the URL.
-DERIVED = ("domain", "year")
+#: What --by takes besides the store's own columns, and the column that it comes from; clusters are
+#: those of `concepts`.
+DERIVED = {"domain": "url", "year": "url", "cluster": "ordinal"}
 
 
 @dataclass(frozen=True)
@@ -213,7 +214,7 @@ def _details(column: pa.Array, is_present: npt.NDArray[np.bool_]) -> dict[int, d
 
 def group_labels(rows: MarkRows, column: str) -> npt.NDArray[np.object_]:
     """The stratum of each row for a column of the store, or for what is derived from its URL."""
-    if column in DERIVED:
+    if DERIVED.get(column) == "url":
         find = domain if column == "domain" else year
         return np.asarray([find(url) for url in rows.rows.column("url").to_pylist()], object)
     labels = _texts(rows.rows.column(column))
@@ -231,13 +232,13 @@ def needed_columns(columns: Sequence[str], by: Sequence[str]) -> list[str]:
         OptionError: a name that is neither a column nor derived from one.
     """
     known = [name for name in columns if not name.endswith(("_detail", "_score"))]
-    known += DERIVED
+    known += list(DERIVED)
     for name in by:
         if name not in known:
             raise OptionError(
                 f"cannot group by {name!r}: no such column; allowed: {', '.join(known)}"
             )
-    return ["url" if name in DERIVED else name for name in by]
+    return [DERIVED.get(name, name) for name in by]
 
 
 def domain(url: str | None) -> str:
