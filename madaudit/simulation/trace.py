@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import digamma
 
-from madaudit.simulation.few_samples import MOST_DIMENSIONS, WIDE_SPREAD, measure_w2
+from madaudit.simulation.few_samples import MOST_DIMENSIONS, measure_w2, narrow_spread
 from madaudit.simulation.gaussian import moments_by_generation
 from madaudit.simulation.limits import Limit, limit_of
 from madaudit.simulation.loop import LoopSpec, require_number, require_samples
@@ -41,8 +41,8 @@ class TraceRow:
         typical_variance: exp(E ln(det Σ_t / det Σ0) / d), what a single run has; 0 where Σ_t is
             singular.
         log_det_ratio: E ln(det Σ_t / det Σ0); −∞ where Σ_t is singular.
-        spread: γ, relative variance of the eigenvalues; above .05 w2_squared is measured (exact
-            trace); None (Monte Carlo, which needs no such number).
+        spread: γ, relative variance of the eigenvalues; above `narrow_spread` w2_squared is
+            measured (exact trace); None (Monte Carlo, which needs no such number).
         w2_error: standard error of w2_squared; None where that is in closed form.
         seed: of the replicates; None in an exact trace.
     """
@@ -185,10 +185,11 @@ def predict(spec: LoopSpec) -> LoopTrace:
 
 def _few(spec: LoopSpec, spread: Array) -> tuple[npt.NDArray[np.bool_], tuple[str, ...]]:
     """Which generations are measured on replicates, and what must be said of it."""
-    wide = spread > WIDE_SPREAD
+    most = narrow_spread(spec.dim)
+    wide = spread > most
     if not wide.any():
         return wide, ()
-    few = f"the samples are few for the dimension (spread {spread.max():.2g}, above {WIDE_SPREAD})"
+    few = f"the samples are few for the dimension (spread {spread.max():.2g}, above {most:.2g})"
     if spec.dim > MOST_DIMENSIONS:
         return np.zeros_like(wide), (f"w2_squared is approximate: {few}; use Monte Carlo for it",)
     flag = (
