@@ -172,7 +172,7 @@ def bench_index(n_keys: int, n_lookups: int) -> None:
     import numpy as np
 
     from madaudit.hooks.key_index import KeyIndex, KeyIndexBuilder, hash_keys
-    from madaudit.hooks.store_index import prefix_of
+    from madaudit.hooks.store_index import key_namespace
     from madaudit.scanning.store import Store
 
     folder = tempfile.mkdtemp(prefix="madaudit-bench-")
@@ -184,7 +184,7 @@ def bench_index(n_keys: int, n_lookups: int) -> None:
             for first in range(0, n_keys, per_shard):
                 keys = [f"{n:012d}" for n in range(first, min(first + per_shard, n_keys))]
                 at = time.process_time()
-                hashes = hash_keys(prefix_of("key", f"{first // per_shard:08d}.tar"), keys)
+                hashes = hash_keys(key_namespace("key", f"{first // per_shard:08d}.tar"), keys)
                 hashing += time.process_time() - at
                 builder.add(hashes, np.arange(first, first + len(keys)))
             layout = builder.write(Store(folder).create, "key", n_keys)
@@ -203,14 +203,15 @@ def bench_index(n_keys: int, n_lookups: int) -> None:
         index = KeyIndex(folder, "key", layout)
         rng = random.Random(1)
         wanted = [rng.randrange(n_keys) for _ in range(n_lookups)]
-        named = [(prefix_of("key", f"{n // per_shard:08d}.tar"), b"%012d" % n) for n in wanted]
+        named = [(key_namespace("key", f"{n // per_shard:08d}.tar"), f"{n:012d}") for n in wanted]
         for when in ("cold", "warm"):
             at = time.process_time()
-            found = [index.rows(prefix, key) for prefix, key in named]
+            found = [index.rows(shard, key) for shard, key in named]
             took = (time.process_time() - at) / n_lookups * 1e6
             print(f"look-up, {when}: {took:.2f} CPU µs a key")
         assert all(n in rows for n, rows in zip(wanted, found, strict=True))
-        strangers = sum(bool(len(index.rows(b"no such shard\0", key))) for _, key in named)
+        elsewhere = key_namespace("key", "no such shard")
+        strangers = sum(bool(len(index.rows(elsewhere, key))) for _, key in named)
         print(f"false positives: {strangers} of {n_lookups} keys that are not there")
     finally:
         shutil.rmtree(folder)

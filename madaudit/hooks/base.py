@@ -62,9 +62,9 @@ class LookupHook(Reporting):
         """
         try:
             if self._by == "key":
-                prefix = self.lookup.prefix(sample["__url__"])
-                return self.lookup.keeps(prefix, sample["__key__"])
-            return self.lookup.keeps(self.lookup.prefix(""), self._name(sample))
+                lookup = self.lookup
+                return lookup.keeps(lookup.namespaces[sample["__url__"]], sample["__key__"])
+            return self.lookup.keeps(self.lookup.namespaces[""], self._name(sample))
         except Exception:  # noqa: BLE001 — a hook must not end a training run over one sample
             return self.keeps_failed()
 

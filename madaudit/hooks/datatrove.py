@@ -63,7 +63,7 @@ class Keep(BaseFilter):
             elif "ordinal" in about:
                 is_kept = lookup.keeps_ordinal(about["shard"], about["ordinal"])
             else:
-                is_kept = lookup.keeps(lookup.prefix(about.get("file_path", "")), doc.id)
+                is_kept = lookup.keeps(lookup.namespaces[about.get("file_path", "")], doc.id)
         except Exception:  # noqa: BLE001 — a hook must not end a run over one sample
             is_kept = self.hook.keeps_failed()
         return is_kept or (False, self.hook.ledger.last_reason)

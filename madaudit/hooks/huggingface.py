@@ -42,8 +42,8 @@ class Keep(LookupHook):
                 return self.lookup.keeps_row(values[-1])
             if self._by != "key":
                 name = values[0].lower() if self._by == "uid" and values[0] else values[0]
-                return self.lookup.keeps(self.lookup.prefix(""), name)
-            return self.lookup.keeps(self.lookup.prefix(values[1]), values[0])
+                return self.lookup.keeps(self.lookup.namespaces[""], name)
+            return self.lookup.keeps(self.lookup.namespaces[values[1]], values[0])
         except Exception:  # noqa: BLE001 — a hook must not end a run over one sample
             return self.keeps_failed()
 

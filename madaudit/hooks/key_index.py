@@ -1,7 +1,8 @@
 """A compact, memory-mapped map from keys to rows: 64-bit hashes in buckets.
 
 Three files. `buckets`: where each bucket begins, by the leading bits of the hash. `hashes`: the
-other bits of each entry, ascending in a bucket. `rows`: the row of each entry. At 1e8 keys that is
+last bytes of each entry's hash, which hold all other bits, ascending in a bucket. `rows`: the row
+of each entry. At 1e8 keys that is
 0.67 + 5 + 4 bytes a key. A lookup reads one bucket of about six entries.
 
 Two keys with one hash share their rows, so that no lookup of a known key misses a row; a key that
@@ -13,11 +14,13 @@ from __future__ import annotations
 
 import mmap
 import tempfile
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from pathlib import Path
+from struct import Struct
 from types import TracebackType
 from typing import Any, BinaryIO, Literal
 
@@ -27,10 +30,19 @@ import numpy.typing as npt
 from madaudit.limits import MAX_COLUMN_CHARS
 
 _HASH_BITS = 64
+_HASH_BYTES = 8
+_AS_NUMBER = Struct(">Q").unpack
 _N_PARTS = 256
 _ENTRY = np.dtype([("hash", "<u8"), ("row", "<u8")])
 Create = Callable[[str], AbstractContextManager[BinaryIO]]
 Hashes = npt.NDArray[np.uint64]
+#: The hash of what keys have in common, to go on from: half the cost of hashing both at once.
+Namespace = blake2b
+
+
+def namespace_of(name: str) -> Namespace:
+    """Where keys of one name mean one thing: a shard's, for its keys."""
+    return blake2b(name.encode() + b"\0", digest_size=_HASH_BYTES)
 
 
 def key_bytes(key: str) -> bytes:
@@ -41,10 +53,16 @@ def key_bytes(key: str) -> bytes:
         return key.encode("utf-8", "surrogateescape").decode("utf-8", "replace").encode()
 
 
-def hash_keys(prefix: bytes, keys: Sequence[str]) -> Hashes:
-    """The hash of each key (n,), in the namespace that the prefix makes."""
-    digests = b"".join([blake2b(prefix + key_bytes(key), digest_size=8).digest() for key in keys])
+def hash_keys(namespace: Namespace, keys: Sequence[str]) -> Hashes:
+    """The hash of each key (n,), in a namespace."""
+    digests = b"".join([_digest(namespace, key) for key in keys])
     return np.frombuffer(digests, dtype=">u8").astype(np.uint64)
+
+
+def _digest(namespace: Namespace, key: str) -> bytes:
+    hasher = namespace.copy()
+    hasher.update(key_bytes(key))
+    return hasher.digest()
 
 
 @dataclass(frozen=True)
@@ -55,7 +73,7 @@ class Layout:
         n_entries: keys with their rows.
         n_repeated: entries whose hash another entry has too: keys that repeat, or that collide.
         bucket_bits: leading bits of a hash that number its bucket.
-        hash_bytes: length of the other bits of each entry.
+        hash_bytes: last bytes of each entry's hash, enough for all other bits.
         row_bytes: length of a row's number.
     """
 
@@ -144,8 +162,7 @@ class KeyIndexBuilder:
                 hashes = entries["hash"]
                 n_repeated += _n_repeated(hashes)
                 tails = hashes.astype(">u8").view(np.uint8).reshape(-1, 8)
-                tails = tails[:, 8 - layout.hash_bytes :]
-                hash_file.write(np.ascontiguousarray(_without_bucket(tails, layout)).tobytes())
+                hash_file.write(tails[:, _HASH_BYTES - layout.hash_bytes :].tobytes())
                 row_file.write(entries["row"].astype(f"<u{layout.row_bytes}").tobytes())
                 if layout.bucket_bits:
                     buckets, counts = np.unique(hashes >> shift, return_counts=True)
@@ -184,46 +201,57 @@ def _n_repeated(hashes: Hashes) -> int:
     return int(either.sum())
 
 
-def _without_bucket(tails: npt.NDArray[np.uint8], layout: Layout) -> npt.NDArray[np.uint8]:
-    """The bits that number the bucket taken off the first byte of each tail."""
-    n_spare = 8 * layout.hash_bytes - (_HASH_BITS - layout.bucket_bits)
-    if not n_spare:
-        return tails
-    masked = tails.copy()
-    masked[:, 0] &= 0xFF >> n_spare
-    return masked
-
-
 class KeyIndex:
-    """An index being read; processes that map the same files share their memory."""
+    """An index being read; processes that map the same files share their memory.
+
+    Attributes:
+        has_repeated: whether any key has several rows.
+        row_of: entry to its row.
+    """
 
     def __init__(self, folder: str, name: str, layout: Layout) -> None:
+        self.has_repeated = layout.n_repeated > 0
         self._width = layout.hash_bytes
+        self._tail = slice(_HASH_BYTES - layout.hash_bytes, _HASH_BYTES)
         self._shift = _HASH_BITS - layout.bucket_bits
-        self._mask = (1 << self._shift) - 1
         self._hashes = map_file(f"{folder}/{name}.hashes")
         buckets = map_file(f"{folder}/{name}.buckets")
         rows = map_file(f"{folder}/{name}.rows")
         self._buckets = memoryview(buckets).cast(layout.bucket_type)
-        self._rows = memoryview(rows).cast("I" if layout.row_bytes == 4 else "Q")
+        self.row_of = memoryview(rows).cast("I" if layout.row_bytes == 4 else "Q")
 
-    def rows(self, prefix: bytes, key: bytes) -> Sequence[int]:
+    def entry(self, namespace: Namespace, key: str) -> int:
+        """The first entry of a key; −1 where it is not there."""
+        # A look-up stands in a training loop, whose images have emptied the caches: each call
+        # and each object that it makes is dear there.
+        hasher = namespace.copy()
+        try:
+            hasher.update(key[:MAX_COLUMN_CHARS].encode())
+        except UnicodeEncodeError:
+            hasher.update(key_bytes(key))
+        digest = hasher.digest()
+        bucket = _AS_NUMBER(digest)[0] >> self._shift
+        width, hashes, tail = self._width, self._hashes, digest[self._tail]
+        stop = self._buckets[bucket + 1] * width
+        at = hashes.find(tail, self._buckets[bucket] * width, stop)
+        while at % width and at >= 0:  # found across the border of two entries
+            at = hashes.find(tail, at + 1, stop)
+        return at // width  # −1 // width is −1
+
+    def rows(self, namespace: Namespace, key: str) -> Sequence[int]:
         """Rows of a key, ascending; empty where it is not there."""
-        value = int.from_bytes(blake2b(prefix + key, digest_size=8).digest(), "big")
-        bucket = value >> self._shift
-        start, stop = self._buckets[bucket], self._buckets[bucket + 1]
-        width = self._width
-        needle = (value & self._mask).to_bytes(width, "big")
-        entries = self._hashes[start * width : stop * width]
-        at = entries.find(needle)
-        while at >= 0 and at % width:
-            at = entries.find(needle, at + 1)
-        if at < 0:
-            return ()
-        first = last = start + at // width
-        while last + 1 < stop and entries.startswith(needle, (last + 1 - start) * width):
+        entry = self.entry(namespace, key)
+        return () if entry < 0 else self.rows_from(entry)
+
+    def rows_from(self, entry: int) -> Sequence[int]:
+        """Rows of the key whose first entry that is."""
+        width, last = self._width, entry
+        tail = self._hashes[entry * width : (entry + 1) * width]
+        while self._hashes[(last + 1) * width : (last + 2) * width] == tail:
             last += 1
-        return self._rows[first : last + 1]
+        if last > entry:  # the next bucket may begin with the same bytes
+            last = min(last, self._buckets[bisect_right(self._buckets, entry)] - 1)
+        return self.row_of[entry : last + 1]
 
 
 def map_file(path: str) -> mmap.mmap | bytes:

@@ -26,7 +26,7 @@ class Ledger:
 
     def keep(self) -> None:
         """Count a sample that stays."""
-        self._sums.mine()[_KEPT] += 1
+        (self._sums.row or self._sums.mine())[_KEPT] += 1
 
     def drop(self, code: int) -> None:
         """Count a sample that goes, by its code, from 1."""

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from madaudit.assessment.policy import Policy
 from madaudit.errors import OptionError
-from madaudit.hooks.key_index import KeyIndex, key_bytes, map_file
+from madaudit.hooks.key_index import KeyIndex, Namespace, map_file
 from madaudit.hooks.ledger import Ledger
 from madaudit.hooks.selection import Rule, Selection, read_policy
 from madaudit.hooks.shared_sums import scratch_folder
@@ -29,7 +29,7 @@ from madaudit.hooks.store_index import (
     decisions_name,
     fetch,
     has_decisions,
-    prefix_of,
+    key_namespace,
     read_info,
     write_decisions,
 )
@@ -48,6 +48,9 @@ class Lookup:
         ledger: counts of what was decided.
         fingerprint: of the rule and of what it was asked of.
         reasons: why samples go.
+        namespaces: path or URL of a shard to the namespace of its keys, None where it is not
+            known: by the longest end of the path that only one shard has, since data may have
+            moved. For uids and URLs any text gives theirs.
     """
 
     _files: dict[str, tuple[str, int]] | None
@@ -99,44 +102,32 @@ class Lookup:
         self.ledger = Ledger(f"{scratch}/counts", self.reasons)
         self._open()
 
-    def prefix(self, url: str) -> bytes | None:
-        """The namespace of the keys of a shard, by its path or URL; None where it is not known.
-
-        A shard is known by the longest end of the path that only its name has: data may have
-        moved since the scan.
-        """
-        if self._by != "key":
-            return prefix_of(self._by, "")
-        if url not in self._prefixes:
-            name = self._shard_name(url)
-            self._prefixes[url] = None if name is None else prefix_of("key", name)
-        return self._prefixes[url]
-
-    def keeps(self, prefix: bytes | None, key: str | None) -> bool:
+    def keeps(self, namespace: Namespace | None, key: str | None) -> bool:
         """Whether a sample stays, counted.
 
         Args:
-            prefix: of its shard, from `prefix`; None where that is not known.
+            namespace: of its shard, from `namespaces`; None where that is not known.
             key: its key, uid or URL; None where it has none.
         """
-        if prefix is None or key is None:
+        if namespace is None or key is None:
             return self._keeps_unknown()
-        rows = self._index.rows(prefix, key_bytes(key))
-        if len(rows) == 1:
-            code = self._codes[rows[0]]
-        elif not rows:
+        index = self._index
+        entry = index.entry(namespace, key)
+        if entry < 0:
             return self._keeps_unknown()
+        if index.has_repeated:
+            code = self._code_of_all(index.rows_from(entry))
         else:
-            code = self._code_of_many(rows)
+            code = self._codes[index.row_of[entry]]
         if code:
             self.ledger.drop(code)
             return False
         self.ledger.keep()
         return True
 
-    def rows(self, prefix: bytes, key: str) -> Sequence[int]:
+    def rows(self, namespace: Namespace, key: str) -> Sequence[int]:
         """Numbers of a key's rows; nothing is counted."""
-        return self._index.rows(prefix, key_bytes(key))
+        return self._index.rows(namespace, key)
 
     def keeps_row(self, row: int | None) -> bool:
         """Whether the sample of that number in the store stays, counted; None is not known."""
@@ -155,7 +146,7 @@ class Lookup:
 
     def row_of(self, shard: str, ordinal: int) -> int | None:
         """Number of a sample's row; None where the store does not know it."""
-        name = self._shard_name(shard)
+        name = self._names.find(shard)
         if name is None:
             return None
         known = self._shards[name]
@@ -190,25 +181,12 @@ class Lookup:
         self.ledger.keep()
         return True
 
-    def _code_of_many(self, rows: Sequence[int]) -> int:
+    def _code_of_all(self, rows: Sequence[int]) -> int:
         """One code for the rows of one key: the first that drops, if any does."""
         codes = [self._codes[row] for row in rows]
         if 0 in codes and any(codes):
             self.ledger.note_ambiguous()
         return next((code for code in codes if code), 0)
-
-    def _shard_name(self, url: str) -> str | None:
-        if url in self._shards:
-            return url
-        if url in self._by_uri:
-            return self._by_uri[url]
-        parts = url.partition("?")[0].replace("::", "/").split("/")
-        for first in range(len(parts)):
-            name = "/".join(parts[first:])
-            if name in self._shards:
-                return name
-        found = self._by_file.get(parts[-1].split(" ")[0], ())
-        return found[0] if len(found) == 1 else None
 
     def _open(self) -> None:
         """Map the files; each process does so once."""
@@ -216,15 +194,13 @@ class Lookup:
         self._index = KeyIndex(f"{self._folder}/{FOLDER}", self._by, info.layouts[self._by])
         self._codes: mmap.mmap | bytes = map_file(self._codes_path)
         self._ordinals = memoryview(map_file(f"{self._folder}/{FOLDER}/ordinals")).cast("q")
-        self._prefixes: dict[str, bytes | None] = {}
+        self._names = _ShardNames(info.shards)
+        self.namespaces = _Namespaces(self._by, self._names)
         self._files = None
         self._shards = {shard.name: shard for shard in info.shards}
-        self._by_uri = {shard.uri: shard.name for shard in info.shards}
-        self._by_file: dict[str, list[str]] = {}
         self._sampled_starts: dict[str, int] = {}
         n_sampled = 0
         for shard in info.shards:
-            self._by_file.setdefault(shard.name.rpartition("/")[2], []).append(shard.name)
             if not shard.is_whole:
                 self._sampled_starts[shard.name] = n_sampled
                 n_sampled += shard.n_rows
@@ -239,6 +215,44 @@ class Lookup:
             self._open()
         else:
             self._make()  # on another machine, where the files are not
+
+
+class _ShardNames:
+    """Shards by the paths and URLs that they may have elsewhere."""
+
+    def __init__(self, shards: Sequence[IndexedShard]) -> None:
+        self._names = {shard.name for shard in shards}
+        self._by_uri = {shard.uri: shard.name for shard in shards}
+        self._by_file: dict[str, list[str]] = {}
+        for shard in shards:
+            self._by_file.setdefault(shard.name.rpartition("/")[2], []).append(shard.name)
+
+    def find(self, url: str) -> str | None:
+        """The shard that only the longest end of that path names; None where it is not known."""
+        if url in self._names:
+            return url
+        if url in self._by_uri:
+            return self._by_uri[url]
+        parts = url.partition("?")[0].replace("::", "/").split("/")
+        for first in range(len(parts)):
+            name = "/".join(parts[first:])
+            if name in self._names:
+                return name
+        found = self._by_file.get(parts[-1].split(" ")[0], ())
+        return found[0] if len(found) == 1 else None
+
+
+class _Namespaces(dict[str, Namespace | None]):
+    """Namespaces by shard, each made when it is first asked for."""
+
+    def __init__(self, by: By, names: _ShardNames) -> None:
+        self._by = by
+        self._names = names
+
+    def __missing__(self, url: str) -> Namespace | None:
+        name = self._names.find(url) if self._by == "key" else ""
+        found = self[url] = None if name is None else key_namespace(self._by, name)
+        return found
 
 
 def _index_at(selection: Selection, by: By, scratch: Store) -> tuple[IndexInfo, str]:

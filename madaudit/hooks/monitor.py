@@ -138,8 +138,8 @@ class Monitor:
     def tap(self, sample: Any) -> Any:
         """Count a sample (with `__key__` and `__url__`) and hand it on; it never raises."""
         try:
-            prefix = self._lookup.prefix(sample["__url__"])
-            rows = () if prefix is None else self._lookup.rows(prefix, sample["__key__"])
+            shard = self._lookup.namespaces[sample["__url__"]]
+            rows = () if shard is None else self._lookup.rows(shard, sample["__key__"])
         except Exception:  # noqa: BLE001 — a monitor must not end a training run
             rows = ()
         self._add(rows[0] if rows else None)

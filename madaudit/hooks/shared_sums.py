@@ -11,6 +11,7 @@ import os
 import shutil
 import tempfile
 import weakref
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,31 +34,42 @@ def _remove(folder: str, process: int) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _forget(sums: weakref.ref[SharedSums]) -> None:
+    """In a forked process: the row is its parent's."""
+    found = sums()
+    if found is not None:
+        found.row = None
+
+
 class SharedSums:
-    """A row of float64 sums, exact for counts up to 2**53; safe to pickle and to fork."""
+    """A row of float64 sums, exact for counts up to 2**53; safe to pickle and to fork.
+
+    Attributes:
+        row: of this process, (n_slots,); None before `mine` is called.
+    """
 
     def __init__(self, folder: str, n_slots: int) -> None:
         self._folder = folder
         self._n_slots = n_slots
-        self._process = 0
-        self._mine = memoryview(bytearray(8 * n_slots)).cast("d")
+        self.row: memoryview[float] | None = None
 
     def mine(self) -> memoryview[float]:
         """This process's own row, to add to; a forked process gets another than its parent."""
-        process = os.getpid()
-        if process == self._process:
-            return self._mine
+        if self.row is not None:
+            return self.row
         try:
             Path(self._folder).mkdir(parents=True, exist_ok=True)
-            path = Path(self._folder, f"sums-{process}-{os.urandom(4).hex()}")
+            path = Path(self._folder, f"sums-{os.getpid()}-{os.urandom(4).hex()}")
             with path.open("w+b") as file:
                 file.write(bytes(8 * self._n_slots))
                 file.flush()
-                self._mine = memoryview(mmap.mmap(file.fileno(), 0)).cast("d")
+                row = memoryview(mmap.mmap(file.fileno(), 0)).cast("d")
         except OSError as error:
             raise StoreError(f"cannot count decisions in {self._folder}: {error}") from error
-        self._process = process
-        return self._mine
+        # Told of a fork, since asking for the process at each sample costs a system call.
+        os.register_at_fork(after_in_child=partial(_forget, weakref.ref(self)))
+        self.row = row
+        return row
 
     def total(self) -> npt.NDArray[np.float64]:
         """The sums of all processes so far, float64 (n_slots,)."""

@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 
 from madaudit.errors import OptionError, StoreError
-from madaudit.hooks.key_index import KeyIndexBuilder, Layout, hash_keys
+from madaudit.hooks.key_index import KeyIndexBuilder, Layout, Namespace, hash_keys, namespace_of
 from madaudit.hooks.selection import KEPT, Selection
 from madaudit.limits import WINDOW_BYTES
 from madaudit.scanning.store import Store
@@ -30,7 +30,7 @@ from madaudit.shards import files
 
 By = Literal["key", "uid", "url"]
 BY: tuple[By, ...] = ("key", "uid", "url")
-_VERSION = 1
+_VERSION = 2
 FOLDER = "index"
 
 
@@ -100,9 +100,9 @@ def indexed_shards(survey: Survey) -> tuple[IndexedShard, ...]:
     return tuple(shards)
 
 
-def prefix_of(by: By, shard: str) -> bytes:
+def key_namespace(by: By, shard: str) -> Namespace:
     """The namespace of a key: its shard's for `key`, one for all shards for the others."""
-    return (shard if by == "key" else by).encode() + b"\0"
+    return namespace_of(shard if by == "key" else by)
 
 
 def build_index(store: Store, survey: Survey, kinds: Sequence[By], out: Store) -> IndexInfo:
@@ -160,7 +160,7 @@ def _gather(
             is_there = ~np.asarray(column.is_null())
             if by == "uid":
                 keys = [key.lower() for key in keys]
-            builder.add(hash_keys(prefix_of(by, shard.name), keys), numbers[is_there])
+            builder.add(hash_keys(key_namespace(by, shard.name), keys), numbers[is_there])
     if start - shard.start != shard.n_rows:
         raise StoreError(
             f"cannot index store {store.url}: {shard.name} has {start - shard.start} rows, its "

@@ -14,6 +14,7 @@ from madaudit.hooks.key_index import (
     Layout,
     hash_keys,
     key_bytes,
+    namespace_of,
 )
 
 
@@ -45,38 +46,47 @@ def test_every_key_is_found_with_its_row_and_no_other(tmp_path, n):
     index, layout = built(
         tmp_path,
         [
-            (hash_keys(b"s\0", keys[:half]), range(half)),
-            (hash_keys(b"s\0", keys[half:]), range(half, n)),
+            (hash_keys(namespace_of("s"), keys[:half]), range(half)),
+            (hash_keys(namespace_of("s"), keys[half:]), range(half, n)),
         ],
     )
-    assert {key: list(index.rows(b"s\0", key.encode())) for key in expected} == expected
-    assert not any(len(index.rows(b"t\0", key.encode())) for key in keys)
-    assert not any(len(index.rows(b"s\0", b"absent%d" % i)) for i in range(1000))
+    assert {key: list(index.rows(namespace_of("s"), key)) for key in expected} == expected
+    assert not any(len(index.rows(namespace_of("t"), key)) for key in keys)
+    assert not any(len(index.rows(namespace_of("s"), f"absent{i}")) for i in range(1000))
     assert layout.n_entries == n
 
 
 def test_one_key_in_two_shards_is_two_keys(tmp_path):
-    lots = [(hash_keys(b"a\0", ["k"]), [0]), (hash_keys(b"b\0", ["k"]), [1])]
+    lots = [(hash_keys(namespace_of("a"), ["k"]), [0]), (hash_keys(namespace_of("b"), ["k"]), [1])]
     index, _ = built(tmp_path, lots)
-    assert list(index.rows(b"a\0", b"k")) == [0]
-    assert list(index.rows(b"b\0", b"k")) == [1]
+    assert list(index.rows(namespace_of("a"), "k")) == [0]
+    assert list(index.rows(namespace_of("b"), "k")) == [1]
 
 
 def test_keys_with_one_hash_share_all_their_rows(tmp_path):
     keys = [f"k{i}" for i in range(500)]
-    hashes = hash_keys(b"", keys)
+    hashes = hash_keys(namespace_of(""), keys)
     hashes[7] = hashes[400]  # as two keys that collide would have it
     index, layout = built(tmp_path, [(hashes, range(500))])
-    assert list(index.rows(b"", b"k400")) == [7, 400]
+    assert list(index.rows(namespace_of(""), "k400")) == [7, 400]
     assert layout.n_repeated == 2
 
 
 def test_hashes_that_begin_alike_are_told_apart(tmp_path):
     hashes = (np.arange(4096, dtype=np.uint64) * np.uint64(0x0101)) | np.uint64(1 << 63)
-    hashes = np.concatenate([hashes, hash_keys(b"", ["x"])])
+    hashes = np.concatenate([hashes, hash_keys(namespace_of(""), ["x"])])
     index, layout = built(tmp_path, [(hashes, range(len(hashes)))])
-    assert list(index.rows(b"", b"x")) == [4096]
+    assert list(index.rows(namespace_of(""), "x")) == [4096]
     assert layout.n_repeated == 0
+
+
+def test_an_entry_that_ends_alike_in_the_next_bucket_is_another_key(tmp_path):
+    (mine,) = hash_keys(namespace_of(""), ["x"])
+    others = np.arange(1100, dtype=np.uint64) << np.uint64(20)
+    hashes = np.concatenate([others, others[:1], [mine, mine + np.uint64(1 << 56)]])
+    index, layout = built(tmp_path, [(hashes, range(len(hashes)))])
+    assert (layout.bucket_bits, layout.hash_bytes, layout.n_repeated) == (8, 7, 2)
+    assert list(index.rows(namespace_of(""), "x")) == [1101]
 
 
 def test_at_a_hundred_million_keys_it_takes_under_twelve_bytes_with_the_decision():

@@ -27,8 +27,8 @@ def store(tmp_path):
 
 
 def decisions(lookup, url):
-    prefix = lookup.prefix(url)
-    return [lookup.keeps(prefix, f"{i:09d}") for i in range(7)]
+    shard = lookup.namespaces[url]
+    return [lookup.keeps(shard, f"{i:09d}") for i in range(7)]
 
 
 EXPECTED = [i % 3 != 0 for i in range(7)]
@@ -48,7 +48,7 @@ def test_a_sample_is_found_by_shard_and_key_wherever_the_data_moved(store, url, 
 
 def test_a_shard_name_that_two_folders_have_is_not_guessed(store):
     lookup = Lookup(store)
-    assert lookup.prefix("/elsewhere/a.tar") is None
+    assert lookup.namespaces["/elsewhere/a.tar"] is None
     assert decisions(lookup, "/elsewhere/a.tar") == [True] * 7
     assert lookup.ledger.report()["unknown"] == 7
 
@@ -58,7 +58,7 @@ def test_a_sample_is_found_by_url(store, is_indexed):
     if is_indexed:
         madaudit.index(store, by="key,url")
     lookup = Lookup(store, by="url")
-    found = [lookup.keeps(lookup.prefix("any"), f"https://x/two/a/{i}") for i in range(7)]
+    found = [lookup.keeps(lookup.namespaces["any"], f"https://x/two/a/{i}") for i in range(7)]
     assert found == EXPECTED
 
 
@@ -91,7 +91,7 @@ def test_places_in_a_sampled_store_are_searched_for(tmp_path):
 
 def test_a_sample_that_the_store_does_not_know_is_kept_and_counted(store):
     lookup = Lookup(store)
-    assert lookup.keeps(lookup.prefix("two/b.tar"), "nobody")
+    assert lookup.keeps(lookup.namespaces["two/b.tar"], "nobody")
     assert lookup.keeps(None, "000000000")
     assert lookup.ledger.report() == {
         "kept": 2,
@@ -105,14 +105,14 @@ def test_a_sample_that_the_store_does_not_know_is_kept_and_counted(store):
 
 def test_it_is_dropped_where_that_is_asked_for(store):
     lookup = Lookup(store, unknown="drop")
-    assert not lookup.keeps(lookup.prefix("two/b.tar"), "nobody")
+    assert not lookup.keeps(lookup.namespaces["two/b.tar"], "nobody")
     assert lookup.ledger.report()["reasons"] == {"not in the store": 1}
 
 
 def test_a_key_of_a_kept_and_of_a_dropped_row_goes_and_is_counted(tmp_path):
     twins = [photo(0, key="twin"), photo(1), generated(2, key="twin")]
     lookup = Lookup(make_store(tmp_path, a=twins))
-    assert not lookup.keeps(lookup.prefix("a.tar"), "twin")
+    assert not lookup.keeps(lookup.namespaces["a.tar"], "twin")
     report = lookup.ledger.report()
     assert (report["ambiguous"], report["reasons"]) == (1, {"marked by a1111": 1})
 
@@ -123,7 +123,7 @@ def test_an_index_of_other_rows_is_not_used(tmp_path):
     write_shards(tmp_path, a=[photo(0), generated(1)])
     madaudit.scan(str(tmp_path / "shards"), store, engine="serial")
     lookup = Lookup(store)
-    assert [lookup.keeps(lookup.prefix("a.tar"), f"{i:09d}") for i in (0, 1)] == [True, False]
+    assert [lookup.keeps(lookup.namespaces["a.tar"], f"{i:09d}") for i in (0, 1)] == [True, False]
 
 
 @pytest.mark.parametrize("part", ["key.hashes", "key.rows", "key.buckets", "decisions"])
