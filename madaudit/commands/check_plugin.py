@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from madaudit.contracts.base import Checked
 
 EXIT_BROKEN = 3
-_FAMILIES = ("detectors", "readers")
+Options = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -57,18 +57,24 @@ def check_plugin(
 
     Args:
         name: as it is registered, by madaudit or by a package's entry point.
-        family: "detectors" or "readers".
-        option: a detector's options.
+        family: "detectors", "encoders", "engines", "generators", "readers" or "renderers".
+        option: options of a detector, an encoder (its weights) or a generator (small ones).
         input: for a reader, a shard of its format.
 
     Raises:
         OptionError: an unknown name, option or family, or a reader without a shard.
         RequestError: the plug-in cannot run here.
     """
-    if family not in _FAMILIES:
-        raise OptionError(f"--family is {family!r}; allowed: {', '.join(_FAMILIES)}")
-    if family == "readers":
-        return PluginCheck(name, family, _checked_reader(name, input))
+    if family not in _CHECKED:
+        raise OptionError(f"--family is {family!r}; allowed: {', '.join(_CHECKED)}")
+    if input is not None and family != "readers":
+        raise OptionError(f"--input goes with --family readers, not with --family {family}")
+    if option and family not in _WITH_OPTIONS:
+        raise OptionError(f"--option goes with --family {', '.join(_WITH_OPTIONS)}")
+    return PluginCheck(name, family, _CHECKED[family](name, dict(option or {}), input))
+
+
+def _detector(name: str, option: Options, path: str | None) -> list[Checked]:
     from madaudit.contracts.detectors import check_detector
     from madaudit.detectors import build_detector
 
@@ -76,10 +82,32 @@ def check_plugin(
     reason = detector.why_unavailable()
     if reason is not None:
         raise RequestError(f"detector {name!r} cannot run here: {reason}")
-    return PluginCheck(name, family, check_detector(name, detector))
+    return check_detector(name, detector)
 
 
-def _checked_reader(name: str, path: str | None) -> list[Checked]:
+def _encoder(name: str, option: Options, path: str | None) -> list[Checked]:
+    from madaudit.contracts.encoders import check_encoder
+    from madaudit.encoders import build_encoder
+
+    return check_encoder(name, build_encoder(name, option))
+
+
+def _engine(name: str, option: Options, path: str | None) -> list[Checked]:
+    from madaudit.contracts.engines import check_engine
+    from madaudit.scanning.engines import build_engine
+
+    build_engine(name, workers=1)  # an unknown or unusable one is a wrong request
+    return check_engine(name)
+
+
+def _generator(name: str, option: Options, path: str | None) -> list[Checked]:
+    from madaudit.contracts.generators import check_generator
+    from madaudit.simulation.generators import build_generator
+
+    return check_generator(name, build_generator(name, option))
+
+
+def _reader(name: str, option: Options, path: str | None) -> list[Checked]:
     from madaudit.contracts.readers import check_reader
     from madaudit.shards import files, load_reader
     from madaudit.types import Shard
@@ -91,6 +119,24 @@ def _checked_reader(name: str, path: str | None) -> list[Checked]:
         raise OptionError(f"--input {path!r} does not exist")
     shard = Shard(path.rpartition("/")[2], info.uri, name, info.size_bytes, info.version)
     return check_reader(name, load_reader(name), shard)
+
+
+def _renderer(name: str, option: Options, path: str | None) -> list[Checked]:
+    from madaudit.contracts.renderers import check_renderer
+    from madaudit.reports import build_renderer
+
+    return check_renderer(name, build_renderer(name))
+
+
+_CHECKED: dict[str, Callable[[str, Options, str | None], list[Checked]]] = {
+    "detectors": _detector,
+    "encoders": _encoder,
+    "engines": _engine,
+    "generators": _generator,
+    "readers": _reader,
+    "renderers": _renderer,
+}
+_WITH_OPTIONS = ("detectors", "encoders", "generators")
 
 
 def _print(result: PluginCheck) -> None:
@@ -108,7 +154,9 @@ def _print(result: PluginCheck) -> None:
 
 @click.command("check-plugin", no_args_is_help=True)
 @click.argument("name", metavar="NAME")
-@click.option("--family", type=click.Choice(_FAMILIES), default="detectors", show_default=True)
+@click.option(
+    "--family", type=click.Choice(list(_CHECKED)), default="detectors", show_default=True
+)
 @click.option(
     "--option", "option_pairs", multiple=True, metavar="OPTION=VALUE", help="May be repeated."
 )
@@ -129,6 +177,7 @@ def command(
     \b
       madaudit check-plugin example_gen
       madaudit check-plugin my_reader --family readers --input shard.xyz
+      madaudit check-plugin clip-onnx --family encoders --option weights=FILE
 
     Exit code 3: it breaks a promise.
     """

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
 import pytest
 
-from madaudit.scanning.engines import ENGINES
-from tests.scanning.data_building import all_files, jpeg, samples, scan, write_tar
+from madaudit.contracts.base import BrokenPromise
+from madaudit.contracts.engines import (
+    CHECKS,
+    EngineCase,
+    every_task_ends_in_one_summary,
+    rows_equal_those_of_serial,
+)
+from madaudit.scanning.engines import ENGINES, Event, build_engine
+from madaudit.scanning.engines.serial import SerialEngine
+from madaudit.scanning.plan import Plan
+from madaudit.scanning.store import Store
+from madaudit.scanning.tasks import ShardTask
+from tests.contracts.promises import promise_of
 
-_FOLDERS = ("scores", "sketches", "thumbnails")
+Events = Generator[Event, None, None]
 # Those that run on a package of their own are tested where that is installed.
 _MARKS = {"ray": (pytest.mark.ray,)}
 _ENGINES = [pytest.param(name, marks=_MARKS.get(name, ())) for name in ENGINES]
@@ -23,47 +35,20 @@ def package(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
 
 
-def _data_set(folder: Path) -> Path:
-    """Shards with every kind of trouble, and a folder of photos."""
-    for number in range(5):
-        write_tar(folder / f"{number:05d}.tar", samples(40 + number))
-    cut = write_tar(folder / "cut.tar", samples(30))
-    cut.write_bytes(cut.read_bytes()[:-20_000])
-    write_tar(folder / "empty.tar", [])
-    (folder / "zip.tar").write_bytes(b"\x1f\x8b" + b"\0" * 100)
-    (folder / "photos").mkdir()
-    for index in range(7):
-        (folder / "photos" / f"{index}.jpg").write_bytes(jpeg(index))
-    return folder
-
-
+@pytest.mark.parametrize("check", CHECKS, ids=promise_of)
 @pytest.mark.parametrize("engine", _ENGINES)
-@pytest.mark.parametrize("workers", [1, 3])
-def test_rows_equal_those_of_serial(tmp_path: Path, engine: str, workers: int) -> None:
-    data = _data_set(tmp_path / "data")
-    expected = scan([data], tmp_path / "serial")
-    found = scan([data], tmp_path / "other", engine=engine, workers=workers)
-    assert all_files(tmp_path / "other", *_FOLDERS) == all_files(tmp_path / "serial", *_FOLDERS)
-    keys = ("shard", "n_samples", "n_rows", "status", "states", "n_hits", "problems", "is_done")
-    as_tuples = [
-        sorted(repr([getattr(summary, key) for key in keys]) for summary in summaries)
-        for summaries in (expected, found)
-    ]
-    assert as_tuples[0] == as_tuples[1]
+def test_it_keeps_the_contract(
+    check: Callable[[EngineCase], None], engine: str, tmp_path: Path
+) -> None:
+    check(EngineCase(engine, lambda workers: build_engine(engine, workers=workers), tmp_path))
 
 
-@pytest.mark.parametrize("engine", _ENGINES)
-def test_every_task_ends_in_one_summary(tmp_path: Path, engine: str) -> None:
-    data = _data_set(tmp_path / "data")
-    names = [summary.shard for summary in scan([data], tmp_path / "s", engine=engine, workers=2)]
-    assert sorted(names) == sorted(set(names))
-    assert len(names) == 9
+def test_an_engine_that_loses_a_shard_breaks_the_contract(tmp_path: Path) -> None:
+    class Loses(SerialEngine):
+        def run(self, plan: Plan, tasks: Sequence[ShardTask], store: Store) -> Events:
+            return super().run(plan, tasks[1:], store)
 
-
-@pytest.mark.slow
-@pytest.mark.parametrize("engine", _ENGINES)
-def test_a_drawn_sample_is_the_same_with_every_engine(tmp_path: Path, engine: str) -> None:
-    data = _data_set(tmp_path / "data")
-    scan([data], tmp_path / "serial", n_sample=50, seed=3)
-    scan([data], tmp_path / "other", engine=engine, workers=2, n_sample=50, seed=3)
-    assert all_files(tmp_path / "other", "scores") == all_files(tmp_path / "serial", "scores")
+    case = EngineCase("serial", lambda workers: Loses(), tmp_path)
+    for check in (rows_equal_those_of_serial, every_task_ends_in_one_summary):
+        with pytest.raises(BrokenPromise):
+            check(case)
