@@ -188,7 +188,7 @@ MAX_LABELS_BYTES = 1 << 28
 # Items of one labelling page: 30 kB each, and a browser holds the page whole.
 MAX_PAGE_ITEMS = 5000
 
-# A policy is written by hand, in under a kilobyte.
+# A policy is written by hand, in under a kilobyte; a longer file is none.
 MAX_POLICY_BYTES = 1 << 20
 
 # Sources that a monitor tells apart; a training set has tens, and a log has no reader for more.
@@ -206,8 +206,6 @@ MAX_DOMAINS = 200_000
 MAX_COPY_PAIRS = 1 << 27
 # A bank's description has a line a source; a thousand sources have 100 KB.
 MAX_BANK_JSON_BYTES = 1 << 24
-# A policy is written by hand; bytes beyond this are no policy.
-MAX_POLICY_CHARS = 1 << 20
 # Embeddings of a side that λ is measured on: enough for a percent of it, few enough to be held.
 MAX_BIAS_SAMPLES = 20_000
 # Samples of a store that `diff` holds at once, 9 bytes each and as much again while sorting; of

@@ -116,14 +116,9 @@ def check(
 
 
 def _read(path: str) -> Policy:
-    from madaudit.assessment import parse_policy
+    from madaudit.hooks.policy_file import read_policy
 
-    try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
-    except UnicodeDecodeError as error:
-        raise OptionError(f"cannot read {path}: it is no text in UTF-8 ({error})") from error
-    policy = parse_policy(text, name=path)
+    policy = read_policy(path)
     if not policy.rules:
         raise OptionError(
             f"cannot check by {path}: it has no rules; add some, for example "

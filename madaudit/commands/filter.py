@@ -190,11 +190,11 @@ def _require_fitting(
 
 def _policy(policy: Policy | str | None, cut: float | None) -> Policy | None:
     from madaudit.assessment.policy import Policy as AnyPolicy
-    from madaudit.hooks.selection import read_policy
+    from madaudit.hooks.policy_file import as_policy
 
     if policy is not None and cut is not None:
         raise OptionError("--policy and --cut both say where to cut; give one")
-    return read_policy(policy) if cut is None else AnyPolicy(cut=cut)
+    return as_policy(policy) if cut is None else AnyPolicy(cut=cut)
 
 
 def _print(result: Filtered) -> None:

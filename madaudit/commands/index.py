@@ -63,14 +63,15 @@ def index(
     """
     from typing import cast
 
-    from madaudit.hooks.selection import Rule, Selection, read_policy
+    from madaudit.hooks.policy_file import as_policy
+    from madaudit.hooks.selection import Rule, Selection
     from madaudit.hooks.store_index import By, build_index, read_info, write_decisions
     from madaudit.scanning.store import Store
 
     began = time.monotonic()
     kinds = [name.strip() for name in by.split(",")] if isinstance(by, str) else list(by)
     opened = Store(store.rstrip("/"))
-    selection = Selection(opened, Rule(read_policy(policy), where))
+    selection = Selection(opened, Rule(as_policy(policy), where))
     info = read_info(opened, selection.survey)
     if info is None or not set(kinds) <= set(info.layouts):
         wanted = list(dict.fromkeys([*([] if info is None else info.layouts), *kinds]))

@@ -15,7 +15,6 @@ import click
 from madaudit.commands.loop_options import loop_option, pool_option
 from madaudit.commands.shell import common_options, guarded, print_json
 from madaudit.errors import OptionError
-from madaudit.limits import MAX_POLICY_CHARS
 from madaudit.types import Interval
 
 if TYPE_CHECKING:
@@ -155,13 +154,14 @@ def risk(
     from madaudit.assessment import LIMITS, assess_risk, phase_of, trace_of, trajectory_of
     from madaudit.commands.estimate import estimate
     from madaudit.commands.store_threshold import advise, cuts_by_bias
+    from madaudit.hooks.policy_file import as_policy
     from madaudit.simulation import LoopSpec
 
     if bias is not None and bias_from_embeddings:
         raise OptionError(
             f"--bias is {bias:g} beside --bias-from-embeddings; give λ, or have it measured"
         )
-    rules = read_policy(policy) if policy else None
+    rules = as_policy(policy or None)
     accepted = _tolerance(tolerance, rules)
     spec = LoopSpec(
         loop,  # type: ignore[arg-type]  # LoopSpec refuses other names itself
@@ -298,24 +298,6 @@ def _strata(known: Estimate) -> Strata:
         np.array([share.low for share in shares], dtype=float),
         np.array([share.high for share in shares], dtype=float),
     )
-
-
-def read_policy(path: str) -> Policy:
-    """A policy from its file.
-
-    Raises:
-        OptionError: no such file, or no policy in it.
-    """
-    from madaudit.assessment import parse_policy
-
-    try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read(MAX_POLICY_CHARS + 1)
-    except (OSError, UnicodeDecodeError) as error:
-        raise OptionError(f"cannot read policy {path}: {error}") from error
-    if len(text) > MAX_POLICY_CHARS:
-        raise OptionError(f"cannot read policy {path}: longer than {MAX_POLICY_CHARS} characters")
-    return parse_policy(text, name=path)
 
 
 def _write_policy(

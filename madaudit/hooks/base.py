@@ -10,7 +10,8 @@ from madaudit.detectors.provenance.json_text import read_object
 from madaudit.estimation.combination import Combiner
 from madaudit.hooks.ledger import Ledger
 from madaudit.hooks.live import Examiner, Finding
-from madaudit.hooks.lookup import Lookup, Unknown
+from madaudit.hooks.lookup import Lookup, Question, Unknown
+from madaudit.hooks.policy_file import as_policy
 from madaudit.hooks.store_index import By
 from madaudit.scanning.plan import Plan
 from madaudit.shards.grouping import is_image
@@ -41,7 +42,7 @@ class LookupHook(Reporting):
         by: By = "key",
         unknown: Unknown = "keep",
     ) -> None:
-        """Open the store's index, or make one; see `Lookup`.
+        """Open the store's index, or make one; see `Question`.
 
         Args:
             store: folder or URL.
@@ -50,7 +51,7 @@ class LookupHook(Reporting):
             by: what samples are known by: "key" (with its shard), "uid" or "url".
             unknown: "keep" or "drop" samples that the store does not know.
         """
-        self.lookup = Lookup(store, policy=policy, where=where, by=by, unknown=unknown)
+        self.lookup = Lookup(store, Question(as_policy(policy), where, by, unknown))
         self.ledger = self.lookup.ledger
         self._by = by
 

@@ -11,7 +11,7 @@ from madaudit.assessment.policy import Policy
 from madaudit.errors import OptionError
 from madaudit.estimation.combination import Combiner
 from madaudit.hooks.ledger import Ledger
-from madaudit.hooks.selection import read_policy
+from madaudit.hooks.policy_file import as_policy
 from madaudit.hooks.shared_sums import scratch_folder
 from madaudit.scanning.batches import prepare_batches
 from madaudit.scanning.plan import Plan
@@ -68,7 +68,7 @@ class Examiner:
             RequestError: a detector cannot run here.
         """
         self._plan = plan
-        self._policy = read_policy(policy)
+        self._policy = as_policy(policy)
         self._combiner = combiner
         self._detectors = plan.build_detectors()
         graded = [one.name for one in self._detectors if one.kind == "graded"]

@@ -10,14 +10,15 @@ import bisect
 import mmap
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from madaudit.assessment.policy import Policy
 from madaudit.errors import OptionError
 from madaudit.hooks.key_index import KeyIndex, Namespace, map_file
 from madaudit.hooks.ledger import Ledger
-from madaudit.hooks.selection import Rule, Selection, read_policy
+from madaudit.hooks.selection import Rule, Selection
 from madaudit.hooks.shared_sums import scratch_folder
 from madaudit.hooks.store_index import (
     BY,
@@ -41,6 +42,32 @@ Unknown = Literal["keep", "drop"]
 _UNKNOWN = "not in the store"
 
 
+@dataclass(frozen=True)
+class Question:
+    """What is asked about samples.
+
+    Attributes:
+        policy: its cut drops.
+        where: SQL of the rows to keep.
+        by: what samples are known by: "key" (with its shard), "uid" or "url".
+        unknown: what becomes of samples that the store does not know.
+
+    Raises:
+        OptionError: an option that is none.
+    """
+
+    policy: Policy | None = None
+    where: str | None = None
+    by: By = "key"
+    unknown: Unknown = "keep"
+
+    def __post_init__(self) -> None:
+        if self.by not in BY:
+            raise OptionError(f"by is {self.by!r}{suggest(self.by, list(BY))}")
+        if self.unknown not in get_args(Unknown):
+            raise OptionError(f"unknown is {self.unknown!r}; allowed: 'keep', 'drop'")
+
+
 class Lookup:
     """What a rule says of samples, by any of their names.
 
@@ -56,46 +83,26 @@ class Lookup:
     _files: dict[str, tuple[str, int]] | None
     _shards: dict[str, IndexedShard]
 
-    def __init__(
-        self,
-        store: str,
-        *,
-        policy: Policy | str | None = None,
-        where: str | None = None,
-        by: By = "key",
-        unknown: Unknown = "keep",
-    ) -> None:
+    def __init__(self, store: str, question: Question | None = None) -> None:
         """Open a store's index, or make one for the time being.
 
         Args:
             store: folder or URL.
-            policy: or the file of one; its cut drops.
-            where: SQL of the rows to keep.
-            by: what samples are known by: "key" (with its shard), "uid" or "url".
-            unknown: what becomes of samples that the store does not know.
+            question: what is asked of it; by default whether a mark says synthetic, by key.
 
         Raises:
-            RequestError: no store, a rule that it cannot answer, or an option that is none.
+            RequestError: no store, or a rule that it cannot answer.
         """
-        if by not in BY:
-            raise OptionError(f"by is {by!r}{suggest(by, list(BY))}")
-        if unknown not in ("keep", "drop"):
-            raise OptionError(f"unknown is {unknown!r}; allowed: 'keep', 'drop'")
-        self._asked: dict[str, Any] = {
-            "policy": read_policy(policy),
-            "where": where,
-            "unknown": unknown,
-        }
+        self._question = question or Question()
         self._store = store.rstrip("/")
-        self._by = by
         self._make()
 
     def _make(self) -> None:
         """Find or make the files, in a folder that goes when this object does."""
-        rule = Rule(self._asked["policy"], self._asked["where"])
+        rule = Rule(self._question.policy, self._question.where)
         selection = Selection(Store(self._store), rule)
         scratch = scratch_folder(self)
-        self._info, self._folder = _index_at(selection, self._by, Store(scratch))
+        self._info, self._folder = _index_at(selection, self._question.by, Store(scratch))
         self._codes_path = _decisions_at(selection, Store(scratch))
         self.fingerprint = selection.fingerprint
         self.reasons = (*selection.reasons, _UNKNOWN)
@@ -175,7 +182,7 @@ class Lookup:
 
     def _keeps_unknown(self) -> bool:
         self.ledger.note_unknown()
-        if self._asked["unknown"] == "drop":
+        if self._question.unknown == "drop":
             self.ledger.drop(len(self.reasons))
             return False
         self.ledger.keep()
@@ -191,11 +198,12 @@ class Lookup:
     def _open(self) -> None:
         """Map the files; each process does so once."""
         info = self._info
-        self._index = KeyIndex(f"{self._folder}/{FOLDER}", self._by, info.layouts[self._by])
+        by = self._question.by
+        self._index = KeyIndex(f"{self._folder}/{FOLDER}", by, info.layouts[by])
         self._codes: mmap.mmap | bytes = map_file(self._codes_path)
         self._ordinals = memoryview(map_file(f"{self._folder}/{FOLDER}/ordinals")).cast("q")
         self._names = _ShardNames(info.shards)
-        self.namespaces = _Namespaces(self._by, self._names)
+        self.namespaces = _Namespaces(by, self._names)
         self._files = None
         self._shards = {shard.name: shard for shard in info.shards}
         self._sampled_starts: dict[str, int] = {}
@@ -207,7 +215,7 @@ class Lookup:
 
     def __getstate__(self) -> dict[str, Any]:
         made = ("_info", "_folder", "_codes_path", "fingerprint", "reasons", "ledger")
-        return {name: self.__dict__[name] for name in ("_asked", "_store", "_by", *made)}
+        return {name: self.__dict__[name] for name in ("_question", "_store", *made)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

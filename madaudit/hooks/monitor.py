@@ -30,7 +30,8 @@ from madaudit.assessment.policy import Broken, Policy
 from madaudit.errors import OptionError
 from madaudit.estimation.floor import clopper_pearson_low
 from madaudit.hooks.lookup import Lookup
-from madaudit.hooks.selection import Rule, Selection, read_policy
+from madaudit.hooks.policy_file import as_policy
+from madaudit.hooks.selection import Rule, Selection
 from madaudit.hooks.shared_sums import SharedSums, scratch_folder
 from madaudit.limits import MAX_MONITOR_SOURCES
 from madaudit.scanning.store import Store
@@ -114,7 +115,7 @@ class Monitor:
             OptionError: more sources than can be told apart.
         """
         chosen = options or MonitorOptions()
-        self._policy = read_policy(policy)
+        self._policy = as_policy(policy)
         self._loop = chosen.loop or LoopSpec("fresh")
         self._log, self._alarm = log, alarm or _warn
         self.every, self._level = chosen.every, chosen.level

@@ -17,15 +17,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from madaudit.assessment.policy import Policy, parse_policy
-from madaudit.errors import InputError, OptionError, StoreError
+from madaudit.assessment.policy import Policy
+from madaudit.errors import StoreError
 from madaudit.hooks.posteriors import Posteriors, Scores
 from madaudit.hooks.where import DERIVED, Predicate
-from madaudit.limits import MAX_POLICY_BYTES
 from madaudit.scanning.details import Mark, mark_columns, strongest_marks
 from madaudit.scanning.store import Store
 from madaudit.scanning.survey import Survey
-from madaudit.shards import files
 from madaudit.types import can_hit
 
 KEPT = 0
@@ -306,24 +304,3 @@ def _with_derived(
             values = getattr(scores, name)
             columns[name] = pa.array(values, mask=np.isnan(values))
     return pa.table({name: columns[name] for name in names})
-
-
-def read_policy(policy: Policy | str | None) -> Policy | None:
-    """A policy as it is, or from its file.
-
-    Raises:
-        InputError: there is no such file.
-        OptionError: it is no policy.
-    """
-    if policy is None or isinstance(policy, Policy):
-        return policy
-    try:
-        data = files.read_bytes(str(policy), most_bytes=MAX_POLICY_BYTES)
-    except OSError as error:
-        raise InputError(f"cannot read policy {policy!r}: {error}") from error
-    if data is None:
-        raise InputError(f"cannot read policy {policy!r}: no such file")
-    try:
-        return parse_policy(data.decode(), name=str(policy))
-    except UnicodeDecodeError as error:
-        raise OptionError(f"cannot read policy {policy!r}: it is no UTF-8 text") from error

@@ -11,7 +11,8 @@ import pytest
 
 import madaudit
 from madaudit.errors import OptionError
-from madaudit.hooks.lookup import Lookup
+from madaudit.hooks.base import LookupHook
+from madaudit.hooks.lookup import Lookup, Question
 from tests.commands.store_building import generated, make_store, photo, scan_into, write_shards
 
 
@@ -57,7 +58,7 @@ def test_a_shard_name_that_two_folders_have_is_not_guessed(store):
 def test_a_sample_is_found_by_url(store, is_indexed):
     if is_indexed:
         madaudit.index(store, by="key,url")
-    lookup = Lookup(store, by="url")
+    lookup = Lookup(store, Question(by="url"))
     found = [lookup.keeps(lookup.namespaces["any"], f"https://x/two/a/{i}") for i in range(7)]
     assert found == EXPECTED
 
@@ -104,7 +105,7 @@ def test_a_sample_that_the_store_does_not_know_is_kept_and_counted(store):
 
 
 def test_it_is_dropped_where_that_is_asked_for(store):
-    lookup = Lookup(store, unknown="drop")
+    lookup = Lookup(store, Question(unknown="drop"))
     assert not lookup.keeps(lookup.namespaces["two/b.tar"], "nobody")
     assert lookup.ledger.report()["reasons"] == {"not in the store": 1}
 
@@ -138,7 +139,7 @@ def test_a_cut_file_of_an_index_is_made_anew(store, part):
 def test_an_index_serves_each_rule_with_its_own_decisions(store):
     pytest.importorskip("duckdb", reason="duckdb is not installed: --where runs in DuckDB")
     madaudit.index(store)
-    lookup = Lookup(store, where="ordinal < 2")
+    lookup = Lookup(store, Question(where="ordinal < 2"))
     assert decisions(lookup, "two/b.tar") == [True, True] + [False] * 5
     assert decisions(Lookup(store), "two/b.tar") == EXPECTED
 
@@ -193,4 +194,4 @@ def test_its_temporary_files_go_with_it_and_not_with_a_forked_child(store):
 @pytest.mark.parametrize("options", [{"by": "name"}, {"unknown": "raise"}])
 def test_an_option_that_is_none_is_refused(store, options):
     with pytest.raises(OptionError):
-        Lookup(store, **options)
+        LookupHook(store, **options)
