@@ -13,8 +13,6 @@ import madaudit.hooks
 from madaudit.errors import MissingExtraError, RequestError
 from madaudit.hooks import HOOKS
 
-# What is downloaded now is in no store yet: a list of URLs is its look-up.
-_LIVE_ALONE = {"img2dataset"}
 every_hook = pytest.mark.parametrize("name", HOOKS)
 
 
@@ -39,8 +37,6 @@ def test_an_absent_host_is_told_with_what_to_install(name, monkeypatch):
 
 @every_hook
 def test_it_looks_up_by_the_arguments_of_the_interface(name):
-    if name in _LIVE_ALONE:
-        pytest.skip("it has nothing to look up")
     taken = inspect.signature(module_of(name).Keep).parameters
     assert list(taken)[:3] == ["store", "policy", "where"]
     assert taken["policy"].kind is taken["where"].kind is inspect.Parameter.KEYWORD_ONLY
