@@ -38,6 +38,11 @@ class Tally:
     unscored: int = 0
     unnamed: int = 0
 
+    @property
+    def n_rows(self) -> int:
+        """Rows that were counted."""
+        return self.kept + self.reasons.total()
+
 
 @dataclass(frozen=True)
 class Filtered:
@@ -82,10 +87,14 @@ def filter(
     weights: bool = False,
     shard_size: int = SHARD_SIZE,
     rejects: str | None = None,
+    workers: int | None = None,
+    quiet: bool = True,
 ) -> Filtered:
     """Keep the samples that a policy, a cut or a predicate leaves.
 
-    With none of the three, rows with a mark that says synthetic go.
+    With none of the three, rows with a mark that says synthetic go. From a script, keep a call
+    with several workers below `if __name__ == "__main__":`, since they are processes that import
+    it.
 
     Args:
         store: folder or URL of the store.
@@ -100,6 +109,8 @@ def filter(
         weights: drop nothing, and write each row's weight by the policy's `weight` (Parquet).
         shard_size: samples in a clean shard.
         rejects: Parquet file that explains each drop; clean shards bring their own.
+        workers: processes that write clean shards; default: one per processor where that pays.
+        quiet: no progress on stderr.
 
     Raises:
         OptionError: options that do not go together, or an expression that is no predicate.
@@ -127,8 +138,10 @@ def filter(
             f"other rows; scan without --sample"
         )
     if to == "shards":
-        return write_shards(selection, output, shard_size)
-    return write_list(selection, output, to, column, weights=weights, rejects=rejects)
+        return write_shards(selection, output, shard_size, workers, is_quiet=quiet)
+    return write_list(
+        selection, output, to, column, weights=weights, rejects=rejects, is_quiet=quiet
+    )
 
 
 def decisions(
@@ -244,6 +257,12 @@ def _print(result: Filtered) -> None:
     help="Samples in a clean shard.",
 )
 @click.option("--rejects", metavar="FILE", help="Parquet that explains each drop.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Processes that write shards. Default: processors, where that pays.",
+)
 @common_options
 @guarded
 def command(
@@ -257,6 +276,7 @@ def command(
     weights: bool,
     shard_size: int,
     rejects: str | None,
+    workers: int | None,
     as_json: bool,
     quiet: bool,
     verbose: bool,
@@ -285,6 +305,8 @@ def command(
         weights=weights,
         shard_size=shard_size,
         rejects=rejects,
+        workers=workers,
+        quiet=quiet,
     )
     if as_json:
         print_json(result.to_dict())

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from madaudit.commands.filter import Column, Filtered, Tally, To, decisions, filtered
+from madaudit.commands.progress import RowProgress
 from madaudit.errors import InputError, OptionError
 from madaudit.hooks.selection import Decided, Selection
 from madaudit.scanning.store import Store
@@ -230,10 +231,13 @@ def write_list(
     *,
     weights: bool,
     rejects: str | None,
+    is_quiet: bool,
 ) -> Filtered:
     """Write one list, and the rejects where they are asked for."""
     tally = Tally()
+    n_rows = sum(marker["n_rows"] for marker in selection.markers)
     with ExitStack() as stack:
+        progress = stack.enter_context(RowProgress(n_rows, is_quiet=is_quiet))
         file = stack.enter_context(_created(output))
         kept = _list(file, selection, output, to, column, weights=weights)
         refused = None
@@ -244,6 +248,7 @@ def write_list(
             tally.unnamed += kept.add(shard, decided)
             if refused is not None:
                 refused.add(shard, decided)
+            progress.show(tally.n_rows)
         kept.finish()
         if refused is not None:
             refused.close()

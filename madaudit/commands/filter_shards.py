@@ -8,112 +8,76 @@ the list of rejects.
 
 from __future__ import annotations
 
-import hashlib
-import json
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from madaudit.commands.clean_shard import SIDECAR, CleanShard, Inputs, Piece
+from madaudit.commands.clean_shard_pool import write_all
 from madaudit.commands.filter import Filtered, Tally, decisions, filtered
 from madaudit.commands.filter_lists import RejectWriter, reject_file
-from madaudit.errors import InputError, MadauditError, RequestError, ShardError
+from madaudit.commands.progress import RowProgress
+from madaudit.errors import InputError, MadauditError, RequestError
 from madaudit.hooks.selection import KEPT, Decided, Selection
+from madaudit.scanning.engines.pool import POOL_PAYS_BYTES, default_workers
 from madaudit.scanning.store import Store
 from madaudit.shards.entries import OWN_FOLDER
-from madaudit.shards.raw_copy import END_MARK, copy_parts
-from madaudit.shards.sidecar_table import whole_table
-from madaudit.shards.tar import OpenTar, Stretches, TarReader
-from madaudit.types import Shard
 
 _REQUEST = f"{OWN_FOLDER}/filter.json"
 _REJECTED = f"{OWN_FOLDER}/rejected.parquet"
-# What a sidecar holds where the input has none: columns of the store, as img2dataset names them.
-_SIDECAR = ("url", "caption", "uid", "sha256", "width", "height")
 
 
-class Piece(NamedTuple):
-    """The samples of one input shard that go into one clean shard.
-
-    Attributes:
-        shard: name of the input shard.
-        rows: `ordinal`, `key` and the columns of `_SIDECAR`.
-    """
-
-    shard: str
-    rows: pa.RecordBatch
-
-
-@dataclass
-class _Inputs:
-    """The archives that samples are copied from, the one walked last kept in mind."""
-
-    markers: dict[str, dict[str, Any]]
-    _walked: tuple[str, list[Stretches]] | None = field(default=None)
-
-    def shard(self, name: str) -> Shard:
-        seen = self.markers[name]["input"]
-        return Shard(name, seen["uri"], seen["reader"], seen["size_bytes"], seen["version"])
-
-    def stretches(self, name: str) -> list[Stretches]:
-        """Where the samples of a shard lie.
-
-        Raises:
-            ShardError: it cannot be read, or is not what was scanned.
-        """
-        if self._walked is None or self._walked[0] != name:
-            self._walked = name, self._walk(name)
-        return self._walked[1]
-
-    def _walk(self, name: str) -> list[Stretches]:
-        marker = self.markers[name]
-        with TarReader().open(self.shard(name), maps=False) as source:
-            if not isinstance(source, OpenTar):
-                raise TypeError(f"the tar reader opened {type(source).__name__}")
-            found = source.stretches()
-            digest = source.header_digest()
-        is_same = marker["input"]["digest"] != "headers" or marker["input"]["sha256"] == digest
-        if len(found) != marker["n_samples"] or not is_same:
-            raise ShardError(f"{name} changed since it was scanned; scan again")
-        return found
-
-
-def write_shards(selection: Selection, output: str, shard_size: int) -> Filtered:
+def write_shards(
+    selection: Selection, output: str, shard_size: int, workers: int | None, *, is_quiet: bool
+) -> Filtered:
     """Write the kept samples as clean shards, those that are there already left alone."""
     _require_archives(selection)
     out = Store(output.rstrip("/"))
     _require_same_request(out, selection, shard_size)
     out.sweep()
-    inputs = _Inputs({marker["shard"]: marker for marker in selection.markers})
+    inputs = Inputs({marker["shard"]: marker for marker in selection.markers})
     tally = Tally()
-    failed: dict[str, str] = {}
     n_rows = sum(marker["n_rows"] for marker in selection.markers)
+    n_workers = _n_workers(selection, n_rows / shard_size, workers)
     width = max(5, len(str(n_rows // shard_size)))
+    rows_behind: dict[str, int] = {}
+    unfinished: list[str] = []
     n_shards = 0
-    with reject_file(out, _REJECTED, selection) as rejects:
-        for number, pieces in enumerate(_plan(selection, inputs, shard_size, tally, rejects)):
-            name = f"{number:0{width}d}"
-            try:
-                _write_shard(out, name, pieces, inputs)
+    with (
+        reject_file(out, _REJECTED, selection) as rejects,
+        RowProgress(n_rows, is_quiet=is_quiet) as progress,
+    ):
+
+        def planned() -> Iterator[CleanShard]:
+            for number, pieces in enumerate(_plan(selection, inputs, shard_size, tally, rejects)):
+                name = f"{number:0{width}d}"
+                rows_behind[name] = tally.n_rows
+                yield CleanShard(name, pieces)
+
+        for name, problem in write_all(planned(), out, inputs, n_workers):
+            progress.show(rows_behind.pop(name))
+            if problem is None:
                 n_shards += 1
-            except (ShardError, InputError) as error:
-                failed[name] = str(error)
-            except OSError as error:
-                failed[name] = f"cannot copy: {error}"
-    unfinished = [f"{name}.tar: {reason}" for name, reason in failed.items()]
+            else:
+                unfinished.append(f"{name}.tar: {problem}")
     return filtered(
         selection,
         tally,
         to="shards",
         output=output,
-        unfinished=unfinished,
+        unfinished=sorted(unfinished),
         shards=n_shards,
     )
+
+
+def _n_workers(selection: Selection, n_shards: float, workers: int | None) -> int:
+    """How many processes write: as many as asked for, else as pay; no more than shards."""
+    if workers is None:
+        n_bytes = sum(marker["input"]["size_bytes"] for marker in selection.markers)
+        workers = default_workers() if n_bytes > POOL_PAYS_BYTES else 1
+    return max(1, min(workers, math.ceil(n_shards)))
 
 
 def _require_archives(selection: Selection) -> None:
@@ -148,7 +112,7 @@ def _require_same_request(out: Store, selection: Selection, shard_size: int) -> 
 
 def _plan(
     selection: Selection,
-    inputs: _Inputs,
+    inputs: Inputs,
     shard_size: int,
     tally: Tally,
     rejects: RejectWriter,
@@ -160,7 +124,7 @@ def _plan(
     pieces: list[Piece] = []
     room, last_key = shard_size, None
     refused: tuple[str, dict[int, str]] = "", {}
-    for shard, decided in decisions(selection, [*_SIDECAR, *rejects.columns], tally):
+    for shard, decided in decisions(selection, [*SIDECAR, *rejects.columns], tally):
         if refused[0] != shard:
             refused = shard, _refused(inputs, selection, shard)
         if refused[1]:
@@ -197,7 +161,7 @@ def _parts(
         start = end
 
 
-def _refused(inputs: _Inputs, selection: Selection, shard: str) -> dict[int, str]:
+def _refused(inputs: Inputs, selection: Selection, shard: str) -> dict[int, str]:
     """Samples of a damaged shard that cannot be copied as they are, with the reason."""
     is_unsafe = "unsafe_member" in inputs.markers[shard]["status"]
     if not is_unsafe and shard not in selection.survey.quarantine:
@@ -219,80 +183,3 @@ def _without_refused(
         tally.kept -= 1
         tally.reasons[selection.reasons[selection.uncopied - 1]] += 1
     return decided._replace(codes=codes)
-
-
-def _write_shard(out: Store, name: str, pieces: list[Piece], inputs: _Inputs) -> None:
-    """One clean shard, unless it is there; its `_stats.json` is written last."""
-    n_samples = sum(piece.rows.num_rows for piece in pieces)
-    digest = _digest(pieces, inputs)
-    stats_path = f"{name}_stats.json"
-    found = out.read_json(stats_path)
-    if isinstance(found, dict) and found.get("digest") == digest:
-        return
-    with out.create(f"{name}.tar") as file:
-        for piece in pieces:
-            samples = inputs.stretches(piece.shard)
-            ordinals = piece.rows.column("ordinal").to_pylist()
-            parts = (part for ordinal in ordinals for part in samples[ordinal].parts)
-            copy_parts(inputs.shard(piece.shard).uri, parts, file)
-        file.write(END_MARK)
-    with out.create(f"{name}.parquet") as file:
-        pq.write_table(_sidecar(pieces, inputs), file, compression="zstd")
-    out.write_json(
-        stats_path,
-        {
-            "count": n_samples,
-            "successes": n_samples,
-            "failed_to_download": 0,
-            "failed_to_resize": 0,
-            "status_dict": {"success": n_samples},
-            "digest": digest,
-        },
-    )
-
-
-def _digest(pieces: list[Piece], inputs: _Inputs) -> str:
-    """SHA-256 (hexadecimal) of what goes into a clean shard: inputs and ordinals."""
-    sha = hashlib.sha256()
-    for piece in pieces:
-        identity = [piece.shard, inputs.markers[piece.shard]["input"]["sha256"]]
-        sha.update(json.dumps(identity).encode())
-        ordinals: npt.NDArray[np.int64] = piece.rows.column("ordinal").to_numpy()
-        sha.update(np.ascontiguousarray(ordinals, dtype="<i8").tobytes())
-    return sha.hexdigest()
-
-
-def _sidecar(pieces: list[Piece], inputs: _Inputs) -> pa.Table:
-    """The inputs' own records of the samples, or the store's where an input has none."""
-    tables: dict[str, pa.Table | None] = {}
-    for piece in pieces:
-        if piece.shard not in tables:
-            uri = inputs.shard(piece.shard).uri.removesuffix(".tar") + ".parquet"
-            tables[piece.shard] = whole_table(uri)
-    parts = [_records(piece, tables[piece.shard]) for piece in pieces]
-    try:
-        return pa.concat_tables(parts, promote_options="permissive")
-    except pa.ArrowException:  # columns of one name and of kinds that do not mix
-        return pa.concat_tables([_records(piece, None) for piece in pieces])
-
-
-def _records(piece: Piece, table: pa.Table | None) -> pa.Table:
-    rows = piece.rows
-    n = rows.num_rows
-    if table is None:
-        columns = {"key": rows.column("key")}
-        columns |= {name: rows.column(name) for name in _SIDECAR}
-        columns["status"] = pa.array(["success"] * n, pa.string())
-        found = pa.table(columns)
-    else:
-        keys = table.column("key").cast(pa.string()).combine_chunks()
-        found = table.take(pc.index_in(rows.column("key"), value_set=keys))
-        place = found.column_names.index("key")
-        found = found.set_column(place, "key", pa.chunked_array([rows.column("key")]))
-    origin = {"source_shard": pa.array([piece.shard] * n, pa.string())}
-    origin["source_ordinal"] = rows.column("ordinal")
-    for name, column in origin.items():
-        if name in found.column_names:
-            found = found.drop_columns([name])
-        found = found.append_column(name, column)
-    return found

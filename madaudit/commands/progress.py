@@ -1,4 +1,4 @@
-"""Progress of a scan on stderr: rate, time left, hits and errors so far."""
+"""Progress on stderr: of a scan, with hits and errors so far, and of work on a store's rows."""
 
 from __future__ import annotations
 
@@ -86,3 +86,46 @@ class ScanProgress:
             f"{count(errors)} errors, about {left_s / 60:.1f} min left",
             err=True,
         )
+
+
+class RowProgress:
+    """A bar over rows on a terminal; elsewhere a line every 15 s."""
+
+    def __init__(self, n_rows: int, *, is_quiet: bool) -> None:
+        self._n_rows = n_rows
+        self._speaks = not is_quiet and not sys.stderr.isatty()
+        self._began = self._said = time.monotonic()
+        self._bar = tqdm(
+            total=n_rows,
+            unit="row",
+            unit_scale=True,
+            disable=is_quiet or self._speaks,
+            leave=False,
+            dynamic_ncols=True,
+            file=sys.stderr,
+        )
+
+    def __enter__(self) -> RowProgress:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.close()
+
+    def show(self, n_done: int) -> None:
+        """So many rows are behind us; news of fewer than before is late and passed over."""
+        self._bar.update(max(0, n_done - self._bar.n))
+        now = time.monotonic()
+        if self._speaks and now - self._said >= _LINE_EVERY_S and n_done:
+            self._said = now
+            seconds = now - self._began
+            left_s = seconds * (self._n_rows - n_done) / n_done
+            click.echo(
+                f"{n_done / self._n_rows:.1%} of {count(self._n_rows)} rows "
+                f"({count(n_done / seconds)}/s), about {left_s / 60:.1f} min left",
+                err=True,
+            )

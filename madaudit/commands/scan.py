@@ -189,14 +189,11 @@ def _run(
     )
 
 
-# Below this a spawned process costs more time than it saves; above it one pays even for a single
-# shard, since only a worker can be stopped at a stuck image, and tells how far it has come.
-_POOL_PAYS_BYTES = 1 << 28
-
-
 def _choose_engine(n_workers: int, sizes: list[int]) -> str:
     """The engine that pays for shards of these lengths."""
-    is_large = sum(sizes) > _POOL_PAYS_BYTES
+    from madaudit.scanning.engines.pool import POOL_PAYS_BYTES
+
+    is_large = sum(sizes) > POOL_PAYS_BYTES
     return "pool" if is_large or (n_workers > 1 and len(sizes) > 1) else "serial"
 
 

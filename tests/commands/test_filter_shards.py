@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import io
 import json
+import multiprocessing
 import random
 import signal
 import subprocess
@@ -19,7 +20,11 @@ import pyarrow.parquet as pq
 import pytest
 
 import madaudit
+from madaudit.commands import progress
+from madaudit.commands.clean_shard import SIDECAR, CleanShard, Inputs, Piece
+from madaudit.commands.clean_shard_pool import write_all
 from madaudit.errors import InputError, RequestError
+from madaudit.scanning.store import Store
 from tests.commands.invoking import invoke
 from tests.commands.store_building import (
     generated,
@@ -284,6 +289,50 @@ def test_clip_retrieval_reads_the_shards(store, tmp_path):
     assert found == [(f"{n:09d}", f"no {n}") for n in range(17) if n % 3]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [2, 5])
+def test_any_number_of_workers_writes_the_same_bytes(tmp_path, workers):
+    shards = {f"s{number}": mixed(41, first=41 * number) for number in range(3)}
+    store = scan_into(tmp_path, write_shards(tmp_path, **shards))
+    alone, together = tmp_path / "alone", tmp_path / "together"
+    options = {"to": "shards", "shard_size": 7}
+    first = madaudit.filter(store, output=str(alone), workers=1, **options)
+    other = madaudit.filter(store, output=str(together), workers=workers, **options)
+    assert stored_files(together) == stored_files(alone)
+    assert {**other.to_dict(), "output": ""} == {**first.to_dict(), "output": ""}
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_costs_its_shard_and_the_next_run_makes_that(tmp_path):
+    store = scan_into(tmp_path, write_shards(tmp_path, a=mixed(30)))
+    inputs = Inputs({one["shard"]: one for one in Store(store).survey().markers})
+    rows = next(Store(store).row_batches("a.tar", ["ordinal", "key", *SIDECAR]))
+    shards = [CleanShard(f"{i}", [Piece("a.tar", rows.slice(5 * i, 5))]) for i in range(6)]
+
+    def planned():
+        yield from shards[:3]
+        # A worker is at a shard or waits for one: either way its next one is lost.
+        multiprocessing.active_children()[0].kill()
+        yield from shards[3:]
+
+    told = list(write_all(planned(), Store(str(tmp_path / "out")), inputs, 2))
+    assert sorted(one.name for one in told) == [one.name for one in shards]
+    (lost,) = [one for one in told if one.problem is not None]
+    assert "ended with code -9" in lost.problem
+    again = list(write_all(iter(shards), Store(str(tmp_path / "out")), inputs, 1))
+    assert {one.problem for one in again} == {None}
+    assert len(list((tmp_path / "out").glob("*.tar"))) == 6
+
+
+def test_progress_is_told_in_lines_where_there_is_no_terminal(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(progress, "_LINE_EVERY_S", 0.0)
+    run = invoke("filter", store, "--to", "shards", "-o", tmp_path / "clean", "--shard-size", 5)
+    assert "100.0% of" in run.err
+    assert "min left" in run.err
+    quiet = invoke("filter", store, "-o", tmp_path / "kept.txt", "-q")
+    assert quiet.err == ""
+
+
 def _kill_after(command, folder, n_shards, delay_s):
     """Start a filter and kill it once so many shards are finished; False where it ended before."""
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
@@ -295,12 +344,14 @@ def _kill_after(command, folder, n_shards, delay_s):
 
 
 @pytest.mark.slow
-def test_killed_anywhere_it_goes_on_to_the_same_bytes(tmp_path):
+@pytest.mark.parametrize("workers", [1, 2])
+def test_killed_anywhere_it_goes_on_to_the_same_bytes(tmp_path, workers):
     shards = {f"s{number}": mixed(300, first=300 * number) for number in range(4)}
     store = scan_into(tmp_path, write_shards(tmp_path, **shards))
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     madaudit.filter(store, output=str(whole), to="shards", shard_size=10)
     words = ["filter", store, "--to", "shards", "--shard-size", "10", "-q", "-o", str(killed)]
+    words += ["--workers", str(workers)]
     command = [sys.executable, "-m", "madaudit", *words]
     rng = random.Random(20)
     moments = sorted(rng.sample(range(80), 5))

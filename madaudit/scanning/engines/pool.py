@@ -40,6 +40,9 @@ from madaudit.scanning.watch import (
 )
 from madaudit.types import Status
 
+#: Below this a spawned process costs more time than it saves; above it one pays even for a single
+#: shard, since only a worker can be stopped at a stuck image, and tells how far it has come.
+POOL_PAYS_BYTES = 1 << 28
 _POLL_S = 0.2
 # Time for workers to clear away before they are killed.
 _STOP_S = 2.0
