@@ -98,8 +98,8 @@ class _Worker:
 
 
 def _next_done(workers: list[_Worker]) -> tuple[_Worker, Written]:
-    busy = {worker.connection: worker for worker in workers if worker.writes is not None}
-    worker = busy[next(iter(wait(list(busy))))]  # type: ignore[index]  # we gave connections
+    ready = wait([worker.connection for worker in workers if worker.writes is not None])
+    worker = next(one for one in workers if one.connection in ready)
     return worker, worker.take()
 
 

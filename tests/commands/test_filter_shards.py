@@ -311,14 +311,15 @@ def test_a_worker_that_dies_costs_its_shard_and_the_next_run_makes_that(tmp_path
 
     def planned():
         yield from shards[:3]
-        # A worker is at a shard or waits for one: either way its next one is lost.
-        multiprocessing.active_children()[0].kill()
-        yield from shards[3:]
+        for worker in multiprocessing.active_children():
+            worker.kill()
+        yield from shards[3:]  # the first of these goes to a dead one
 
     told = list(write_all(planned(), Store(str(tmp_path / "out")), inputs, 2))
     assert sorted(one.name for one in told) == [one.name for one in shards]
-    (lost,) = [one for one in told if one.problem is not None]
-    assert "ended with code -9" in lost.problem
+    lost = [one.problem for one in told if one.problem is not None]
+    assert 1 <= len(lost) <= 3  # what two were at, and the next
+    assert set(lost) == {"the process that wrote it ended with code -9"}
     again = list(write_all(iter(shards), Store(str(tmp_path / "out")), inputs, 1))
     assert {one.problem for one in again} == {None}
     assert len(list((tmp_path / "out").glob("*.tar"))) == 6
