@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from madaudit.errors import StoreError
 from madaudit.scanning.plan import SCHEMA_VERSION
-from madaudit.scanning.store import Store, sound
+from madaudit.scanning.store import Store, scores_path
 from madaudit.scanning.store_faults import manifest_fault
 from madaudit.scanning.tasks import ShardTask
 from madaudit.types import Shard
@@ -40,14 +40,16 @@ def find_pending(
     """
     left: list[ShardTask] = []
     stale: list[str] = []
-    for task in tasks:
-        # What is damaged is no reason to believe that the shard was finished.
-        marker = sound(store.marker, task.shard.name)
-        quarantine = sound(store.quarantine, task.shard.name)
+    # What is damaged is no reason to believe that the shard was finished.
+    names = [task.shard.name for task in tasks]
+    markers = store.markers(names, only_sound=True)
+    quarantines = store.quarantines(names, only_sound=True)
+    rows = store.listed("scores")
+    for task, marker, quarantine in zip(tasks, markers, quarantines, strict=True):
         if retries_failed and quarantine is not None:
             left.append(task)
         elif not _is_over(marker, quarantine, task.shard, fingerprint) or (
-            marker is not None and not store.has_rows(task.shard.name)
+            marker is not None and scores_path(task.shard.name) not in rows
         ):
             stale += [task.shard.name] if marker is not None else []
             left.append(task)

@@ -10,10 +10,10 @@ from __future__ import annotations
 import io
 import json
 import os
-import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from madaudit.errors import StoreError
 from madaudit.limits import MAX_STORE_JSON_BYTES
+from madaudit.scanning import partial_files
 from madaudit.scanning.plan import SCHEMA_VERSION
 from madaudit.scanning.rows import column_types
 from madaudit.scanning.store_faults import (
@@ -34,8 +35,7 @@ from madaudit.scanning.survey import Survey
 from madaudit.shards import files
 from madaudit.shards.remote import persist
 
-_PARTIAL = ".partial"
-_HOST = platform.node().replace(".", "-") or "here"
+Content = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -89,18 +89,17 @@ class Store:
     @contextmanager
     def _create_local(self, path: str) -> Iterator[BinaryIO]:
         target = os.path.join(files.local_path(self.url), path)
-        folder, name = os.path.split(target)
-        os.makedirs(folder, exist_ok=True)
-        partial = os.path.join(folder, f".{name}.{_HOST}.{os.getpid()}{_PARTIAL}")
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        unfinished = partial_files.partial_path(target)
         try:
-            with open(partial, "wb") as file:
+            with open(unfinished, "wb") as file:
                 yield cast(BinaryIO, file)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(partial, target)
+            os.replace(unfinished, target)
         except BaseException:
-            if os.path.exists(partial):
-                os.unlink(partial)
+            if os.path.exists(unfinished):
+                os.unlink(unfinished)
             raise
 
     def write_json(self, path: str, content: Any) -> None:
@@ -127,12 +126,8 @@ class Store:
 
         Once a scan, since a store has a file per shard; another machine's are left alone.
         """
-        if not files.is_local(self.url):
-            return
-        for folder, _, names in os.walk(files.local_path(self.url)):
-            for name in names:
-                if name.endswith(_PARTIAL) and _is_orphan(name):
-                    os.unlink(os.path.join(folder, name))
+        if files.is_local(self.url):
+            partial_files.sweep(files.local_path(self.url))
 
     # ---- reading
 
@@ -220,20 +215,47 @@ class Store:
             StoreError: no store here, or one of its files is damaged.
         """
         manifest = self.manifest()
-        listed, quarantined = self._listed("shards"), self._listed("quarantine")
         markers = []
-        for shard in manifest["shards"]:
-            marker = self.marker(shard) if marker_path(shard) in listed else None
+        for marker in self.markers(manifest["shards"]):
             if marker is not None and marker["fingerprint"] == manifest["fingerprint"]:
-                self._refuse(marker_path(shard), sums_fault(marker, manifest["detectors"]))
+                path = marker_path(marker["shard"])
+                self._refuse(path, sums_fault(marker, manifest["detectors"]))
                 markers.append(marker)
-        entries = {
-            shard: entry
-            for shard in manifest["shards"]
-            if quarantine_path(shard) in quarantined
-            and (entry := self.quarantine(shard)) is not None
-        }
-        return Survey(manifest, markers, entries)
+        entries = self.quarantines(manifest["shards"])
+        return Survey(manifest, markers, {e["shard"]: e for e in entries if e is not None})
+
+    def markers(self, shards: Sequence[str], *, only_sound: bool = False) -> list[Content | None]:
+        """The marker of each shard, None where there is none; one listing, then many at once.
+
+        Args:
+            shards: names.
+            only_sound: take a damaged one for none.
+
+        Raises:
+            StoreError: the store cannot be listed, or one is damaged.
+        """
+        read = partial(sound, self.marker) if only_sound else self.marker
+        return self._found("shards", marker_path, read, shards)
+
+    def quarantines(
+        self, shards: Sequence[str], *, only_sound: bool = False
+    ) -> list[Content | None]:
+        """The quarantine entry of each shard, as `markers`."""
+        read = partial(sound, self.quarantine) if only_sound else self.quarantine
+        return self._found("quarantine", quarantine_path, read, shards)
+
+    def _found(
+        self,
+        folder: str,
+        path_of: Callable[[str], str],
+        read: Callable[[str], Content | None],
+        shards: Sequence[str],
+    ) -> list[Content | None]:
+        """The files of one folder that are there, each read; None for a shard without one."""
+        listed = self.listed(folder)
+        present = [shard for shard in shards if path_of(shard) in listed]
+        found = dict(zip(present, files.each(self.url, read, present), strict=True))
+        return [found.get(shard) for shard in shards]
 
     def has_rows(self, shard: str) -> bool:
         """Whether a shard's rows are there."""
@@ -333,7 +355,7 @@ class Store:
                 f"scan again"
             ) from error
 
-    def _listed(self, folder: str) -> set[str]:
+    def listed(self, folder: str) -> set[str]:
         """Files of one folder of the store, by path relative to the store."""
         fs, root = files.filesystem(self.url)
         fs.invalidate_cache()
@@ -350,20 +372,6 @@ def sound(read: Callable[[str], dict[str, Any] | None], shard: str) -> dict[str,
         return read(shard)
     except StoreError:
         return None
-
-
-def _is_orphan(name: str) -> bool:
-    """Whether the writer of a half-written file ran here and runs no longer."""
-    host, _, process = name.removesuffix(_PARTIAL).rpartition(".")
-    if not host.endswith(f".{_HOST}") or not process.isdigit():
-        return False
-    try:
-        os.kill(int(process), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
 
 
 def scores_path(shard: str) -> str:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO, NamedTuple, TypeVar, cast
 
 from fsspec.core import url_to_fs
 
 from madaudit.errors import InputError
+from madaudit.limits import MAX_REQUESTS_AT_ONCE
 from madaudit.shards.remote import RemoteFile, has_ranges, persist
+
+_Given = TypeVar("_Given")
+_Result = TypeVar("_Result")
 
 # Protocol to the extra that installs its package.
 _EXTRAS = {"s3": "s3", "s3a": "s3", "hf": "hf"}
@@ -55,6 +61,24 @@ def read_bytes(uri: str, *, most_bytes: int) -> bytes | None:
     if len(data) > most_bytes:
         raise OSError(errno.EFBIG, f"more than {most_bytes} bytes, the most that is read", uri)
     return data
+
+
+def each(uri: str, ask: Callable[[_Given], _Result], given: Iterable[_Given]) -> list[_Result]:
+    """What `ask` gives for each of many, in their order; at a URL many are asked at once.
+
+    Raises:
+        Exception: what `ask` raised for the first of those for which it did; what had not begun
+            by then is left out.
+    """
+    if is_local(uri):
+        return [ask(one) for one in given]
+    with ThreadPoolExecutor(MAX_REQUESTS_AT_ONCE, thread_name_prefix="madaudit-files") as threads:
+        answers = [threads.submit(ask, one) for one in given]
+        try:
+            return [answer.result() for answer in answers]
+        except BaseException:
+            threads.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def is_local(uri: str) -> bool:

@@ -13,7 +13,7 @@ import pytest
 
 import madaudit
 from madaudit.errors import StoreError
-from madaudit.scanning import store as store_module
+from madaudit.scanning import partial_files
 from madaudit.scanning.plan import SCHEMA_VERSION, Plan
 from madaudit.scanning.resume import write_manifest
 from madaudit.scanning.store import Store
@@ -50,8 +50,8 @@ def test_half_written_files_of_dead_writers_are_swept(tmp_path: Path) -> None:
     gone.wait()
     (tmp_path / "scores").mkdir()
     names = {
-        "dead": f".a.tar.parquet.{store_module._HOST}.{gone.pid}.partial",
-        "living": f".b.tar.parquet.{store_module._HOST}.{os.getpid()}.partial",
+        "dead": f".a.tar.parquet.{partial_files._HOST}.{gone.pid}.partial",
+        "living": f".b.tar.parquet.{partial_files._HOST}.{os.getpid()}.partial",
         "elsewhere": f".c.tar.parquet.another-host.{gone.pid}.partial",
     }
     for name in names.values():
