@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from bench_rounds import figure, spread
 from bench_scan import write_shards
 
 
@@ -50,7 +51,16 @@ def _compare(shard: Path, n_samples: int, n_rounds: int) -> None:
         "the same scan without an encoder": lambda: _scan(shard, ("constant",)),
     }
     print(f"clip-vit-b16-int8, {n_samples} photos, {n_rounds} rounds")
-    _print(_rounds(timers, n_rounds), n_samples)
+    taken = _rounds(timers, n_rounds)
+    _print(taken, n_samples)
+    clock, core = (
+        spread([a[place] / b[place] for a, b in zip(*list(taken.values())[:2], strict=True)])
+        for place in (0, 1)
+    )
+    figure(
+        f"scan with `clip_probe`: {clock} of the rate of a bare forward loop by the clock "
+        f"(aim .95), {core} in processor time"
+    )
 
 
 def _scan(shard: Path, detectors: tuple[str, ...], *, keeps: bool = False) -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+from bench_rounds import figure
 
 
 def bench_estimate(n_strata: int) -> None:
@@ -25,7 +26,8 @@ def bench_estimate(n_strata: int) -> None:
     generator = np.random.default_rng(0)
     scores = generator.normal(0, 3, 10_000_000)
     seconds = least(lambda: ScoreSketch.count(scores))
-    print(f"sketches: {len(scores) / seconds / 1e6:.0f} M scores/s")
+    rate = len(scores) / seconds / 1e6
+    print(f"sketches: {rate:.0f} M scores/s")
     one = ScoreSketch.count(scores[:10_000])
     seconds = least(lambda: sum((one for _ in range(10_000)), ScoreSketch()), 1)
     print(f"merging 10,000 sketches: {seconds:.2f} s")
@@ -41,6 +43,10 @@ def bench_estimate(n_strata: int) -> None:
             f"strata of {n_target} samples, together: {seconds * 1e3:.2f} ms each, "
             f"so {seconds * 1e5:.0f} s for 1e5 of them on one core (extrapolated from {n_strata})"
         )
+    figure(
+        f"one of {n_strata:,} strata of 5e9 samples: {seconds * 1e3:.2f} ms of a core (aim 5); "
+        f"sketching {rate:.0f} M scores/s (aim 50)"
+    )
     none = np.zeros(16)
     parts = Histograms(real[0], synthetic[0], targets[0].astype(float), none, none)
     seconds = least(lambda: estimate_tiers(parts, Settings()))

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench_rounds import rounds_of
+from bench_rounds import figure, rounds_of, spread
 from bench_watermark import square_jpeg
 
 from madaudit.detectors import build_detector
@@ -51,5 +51,9 @@ def bench_forensic(photos: list[Path], n_rounds: int) -> None:
             of_decode = statistics.median(s / d for s, d in zip(seconds, decode, strict=True))
             each = 1000 * statistics.median(seconds) / len(files)
             print(f"{side_px:<6}{name:<24}{each:>12.2f}{of_decode:>20.2f}")
+        if side_px == 512:
+            ours = results["madaudit forensic"]
+            ratios = [mine / base for mine, base in zip(ours, decode, strict=True)]
+            figure(f"forensic score at 512 px: {spread(ratios)} decodings (aim 1)")
         size = sum(map(len, files)) / len(files) / 1000
         print(f"{side_px:<6}{'(JPEGs of ' + format(size, '.0f') + ' KB)':<24}")

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench_rounds import rounds_of
+from bench_rounds import figure, rounds_of, spread
 from bench_scan import write_shards
 
 # Decoding takes a hundred times as long as a look-up, so few samples do.
@@ -143,11 +143,27 @@ def bench_hooks(n_samples: int, n_rounds: int) -> None:
         print(f"look-up alone: {alone:.2f} µs a sample (least {_least(results, n_samples):.2f})")
         within = microseconds_in_loop(urls, keep) - microseconds_in_loop(urls, lambda _: True)
         print(f"look-up inside the loop: {within:.2f} µs a sample")
+        _tell(results, alone)
         _ratio(results, "webdataset loop", "webdataset loop, look-up keeps all")
         _ratio(results, "decoding loop", "decoding loop, look-up keeps all")
         _ratio(results, "webdataset copy", "clean shards")
     finally:
         shutil.rmtree(root)
+
+
+def _tell(results: dict[str, list[float]], microseconds: float) -> None:
+    loop, shards = (
+        spread([b / s for b, s in zip(results[base], results[name], strict=True)])
+        for base, name in (
+            ("webdataset loop", "webdataset loop, look-up keeps all"),
+            ("webdataset copy", "clean shards"),
+        )
+    )
+    figure(
+        f"webdataset loop with the look-up: {loop} of the rate without (aim .97), "
+        f"{microseconds:.1f} µs a sample (aim 5)"
+    )
+    figure(f"clean shards: {shards} times the rate of a webdataset copy (aim 4)")
 
 
 def _least(results: dict[str, list[float]], n_samples: int) -> float:
@@ -199,6 +215,10 @@ def bench_index(n_keys: int, n_lookups: int) -> None:
             f"{sum(sizes) / n_keys:.3f} bytes a key and 1 for the decision "
             f"({', '.join(f'{size / n_keys:.3f}' for size in sizes)}); repeated hashes: "
             f"{layout.n_repeated}"
+        )
+        figure(
+            f"index of {n_keys:,} keys: {sum(sizes) / n_keys:.2f} bytes a key (aim 12), built in "
+            f"{seconds:.0f} s of processor"
         )
         index = KeyIndex(folder, "key", layout)
         rng = random.Random(1)

@@ -7,7 +7,7 @@ import time
 from functools import partial
 
 import numpy as np
-from bench_rounds import rounds_of
+from bench_rounds import figure, rounds_of
 
 
 def bench_loops(n_rounds: int) -> None:
@@ -41,3 +41,7 @@ def bench_loops(n_rounds: int) -> None:
         slow, fast = (statistics.median(seconds[name]) for name in ("naive", "ours"))
         ratios = [a / b for a, b in zip(seconds["naive"], seconds["ours"], strict=True)]
         print(f"{n:>10}{slow * 1e6:>14.1f}{fast * 1e6:>12.3f}{statistics.median(ratios):>12.0f}")
+    figure(
+        f"a loop's generation at n = {n:,} by sufficient statistics: "
+        f"{statistics.median(ratios):,.0f} times as fast as drawing every sample"
+    )

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from bench_rounds import figure
 
 ROWS = 10_000
 _DIFFERENT = 8
@@ -175,6 +176,10 @@ def bench_report(n_rows: int) -> None:
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         peak, cpu = used.ru_maxrss / 2**20, used.ru_utime + used.ru_stime
         size = (Path(store) / "report/index.html").stat().st_size / 2**20
+    figure(
+        f"report over {n_rows:,} rows: {seconds * 1e8 / n_rows:.0f} s by the clock for each 1e8 "
+        f"(aim 60), peak {peak:.2f} GiB (aim 2)"
+    )
     print(
         f"{n_rows:,} rows in {n_rows // ROWS:,} shards: {seconds:.1f} s "
         f"({n_rows / seconds / 1e6:.2f} million rows/s), {cpu:.1f} s of processor, "

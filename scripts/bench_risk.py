@@ -13,6 +13,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
+from bench_rounds import figure
 from scipy.stats import norm
 
 
@@ -71,6 +72,11 @@ def bench_risk(n_strata: int, n_rounds: int) -> None:
         told = [_seconds(part, n_rounds if part is not parts[-1] else 1) for part in parts]
         told.insert(-1, sum(told[:-1]))
         print(f"{loop:>14}{pool:>12}" + "".join(f"{value:>10.2f}" for value in told), flush=True)
+        if loop == "augmentation":
+            figure(
+                f"risk, pictures and cuts at 5e9 samples, {loop} loop, pool {pool}: "
+                f"{told[-2]:.2f} s of a core (aim 1); {n_strata:,} strata {told[-1]:.1f} s (aim 10)"
+            )
 
 
 def _seconds(part: Callable[[], object], n_rounds: int) -> float:

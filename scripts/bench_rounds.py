@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+
+#: What a line that `bench all` puts into its table begins with.
+FIGURE = "figure:"
+#: Exit code of a verb whose package or weights are absent, as sysexits.h has it for "try later".
+ABSENT = 75
+
+
+def figure(text: str) -> None:
+    """Say what `bench all` puts into its table: what was measured, beside what, and the aim."""
+    print(FIGURE, text, flush=True)
+
+
+def spread(ratios: Sequence[float], digits: int = 2) -> str:
+    """Median (least–most) of the ratios of single rounds."""
+    least, most = min(ratios), max(ratios)
+    return f"{statistics.median(ratios):.{digits}f} ({least:.{digits}f}–{most:.{digits}f})"
 
 
 def rounds_of(

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from bench_rounds import rounds_of
+from bench_rounds import figure, rounds_of, spread
 from bench_scan import encoded
 from PIL import Image
 
@@ -64,6 +64,21 @@ def watermark_timers(files: list[bytes]) -> dict[str, Callable[[], float]]:
     }
 
 
+def _tell(results: dict[str, list[float]]) -> None:
+    for ours, peer in (("dwt_dct", "dwtDct"), ("dwt_dct_svd", "dwtDctSvd")):
+        mine = results[f"madaudit {ours}"]
+        faster, decodings = (
+            spread(
+                [base / own if over else own / base for own, base in zip(mine, of, strict=True)]
+            )
+            for of, over in (
+                (results[f"library {peer}"], True),
+                (results["simplejpeg, RGB"], False),
+            )
+        )
+        figure(f"`{ours}` at 512 px: {faster} times as fast as the library, {decodings} decodings")
+
+
 def bench_watermark(photos: list[Path], n_rounds: int) -> None:
     print(f"{len(photos)} photos; Python {platform.python_version()}, {platform.machine()}")
     print(
@@ -82,5 +97,7 @@ def bench_watermark(photos: list[Path], n_rounds: int) -> None:
                 faster = f"{statistics.median(peer / own for own, peer in pairs):.1f}"
             each = 1000 * statistics.median(seconds) / len(files)
             print(f"{side_px:<6}{name:<24}{each:>12.2f}{of_decode:>20.2f}{faster:>21}")
+        if side_px == 512:
+            _tell(results)
         size = sum(map(len, files)) / len(files) / 1000
         print(f"{side_px:<6}{'(JPEGs of ' + format(size, '.0f') + ' KB)':<24}")
