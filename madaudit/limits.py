@@ -50,6 +50,8 @@ MAX_AHEAD_BYTES = 1 << 23
 # left out, whatever was measured: an answer takes 5 to 100 ms, in which 0.25 to 8 MiB come.
 MIN_SKIP_BYTES = 1 << 18
 MAX_SKIP_BYTES = 1 << 23
+# A remote file that is held whole, where a server knows no ranges and has sent it whole.
+MAX_HELD_FILE_BYTES = 1 << 30
 # First and last bytes of a remote image that are read before the rest: headers of photos with
 # EXIF, a thumbnail and a colour profile have 20 to 60 KB, and what stands last is XMP.
 HEAD_BYTES = 1 << 16

@@ -13,13 +13,20 @@ from fsspec.core import url_to_fs
 
 from madaudit.errors import InputError
 from madaudit.limits import MAX_REQUESTS_AT_ONCE
-from madaudit.shards.remote import RemoteFile, has_ranges, persist
+from madaudit.shards.remote import RemoteFile, has_ranges, in_short, persist
 
 _Given = TypeVar("_Given")
 _Result = TypeVar("_Result")
 
 # Protocol to the extra that installs its package.
 _EXTRAS = {"s3": "s3", "s3a": "s3", "hf": "hf"}
+
+
+# What fsspec's file systems call that which changes with a file.
+_VERSIONS = (
+    *("ETag", "etag", "blob_id", "mtime", "LastModified", "Last-Modified", "last_modified"),
+    "created",
+)
 
 
 class FileInfo(NamedTuple):
@@ -106,8 +113,53 @@ def filesystem(uri: str) -> tuple[Any, str]:
     return fs, path
 
 
+def is_folder(fs: Any, path: str) -> bool:
+    """Whether a path is a folder; a web server's folder ends in a slash.
+
+    To look for links in what is no folder would fetch a file whole.
+    """
+    return bool(fs.isdir(path)) if not _is_web(fs) or path.endswith("/") else False
+
+
+def exists(fs: Any, path: str) -> bool:
+    """Whether there is such a file or folder; a web server must say that there is none.
+
+    Raises:
+        InputError: it says something else, which fsspec takes for the same.
+        OSError: it does not answer.
+    """
+    if not _is_web(fs):
+        return bool(fs.exists(path))
+    try:
+        persist(lambda: fs.info(path))
+    except FileNotFoundError as error:
+        if getattr(error.__cause__, "status", 404) in (404, 410):
+            return False
+        raise InputError(f"cannot open {path!r}: {in_short(error.__cause__ or error)}") from error
+    return True
+
+
+def in_full(fs: Any, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Entries of a listing with the lengths that a web server's page of links leaves out."""
+    if not _is_web(fs):
+        return entries
+
+    def look(entry: dict[str, Any]) -> dict[str, Any]:
+        if entry["type"] != "file" or entry.get("size") is not None:
+            return entry
+        return dict(persist(lambda: fs.info(entry["name"])))
+
+    return each("https://", look, entries)
+
+
+def _is_web(fs: Any) -> bool:
+    return "http" in ((fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol)
+
+
 def to_uri(fs: Any, path: str) -> str:
     """The inverse of `filesystem`: plain absolute paths for local files, URLs for others."""
+    if "://" in path:
+        return path  # of a web server, whose files are named by the whole URL
     protocol = fs.protocol if isinstance(fs.protocol, str) else fs.protocol[0]
     return path if protocol in ("file", "local") else f"{protocol}://{path.lstrip('/')}"
 
@@ -115,7 +167,7 @@ def to_uri(fs: Any, path: str) -> str:
 def describe(fs: Any, info: dict[str, Any]) -> FileInfo:
     """A FileInfo from what fsspec's `info` or `find(detail=True)` returns."""
     version = ""
-    for name in ("ETag", "etag", "mtime", "LastModified", "last_modified", "created"):
+    for name in _VERSIONS:
         value = info.get(name)
         if value is not None:
             # Listings and single look-ups of one file give a time in two forms.

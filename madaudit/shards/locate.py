@@ -132,9 +132,9 @@ def _find(pattern: str, given: str) -> Entries:
 
 
 def _list(fs: Any, path: str, pattern: str, given: str) -> Entries:
-    if fs.isdir(path):
+    if files.is_folder(fs, path):
         return _sort_files(fs, given, path, list(fs.find(path, detail=True).values()))
-    if fs.exists(path):
+    if files.exists(fs, path):
         entries = [fs.info(path)]
     elif any(letter in path for letter in "*?["):
         entries = list(fs.glob(path, detail=True).values())
@@ -159,7 +159,7 @@ def _walk_folders(fs: Any, entries: list[dict[str, Any]]) -> list[dict[str, Any]
 def _sort_files(fs: Any, given: str, folder: str | None, entries: list[dict[str, Any]]) -> Entries:
     """The files of one input by what they are."""
     found = Entries(given, "" if folder is None else files.to_uri(fs, folder))
-    for info in entries:
+    for info in files.in_full(fs, entries):
         if info["type"] == "file":
             found.add(files.describe(fs, info))
     return found

@@ -21,6 +21,7 @@ from fsspec.spec import AbstractFileSystem
 from madaudit.errors import MadauditError
 from madaudit.limits import (
     MAX_AHEAD_BYTES,
+    MAX_HELD_FILE_BYTES,
     MAX_PAUSE_S,
     MAX_SKIP_BYTES,
     MAX_TRIES,
@@ -45,6 +46,10 @@ _FINAL_NUMBERS = frozenset(
 )
 # Of botocore, which is not imported for this.
 _FINAL_NAMES = frozenset({"NoCredentialsError", "PartialCredentialsError", "ParamValidationError"})
+# HTTP's timeout, too early, too many requests.
+_PASSING_STATUSES = frozenset({408, 425, 429})
+# Of aiohttp, which is not imported for this.
+_BROKEN = frozenset({"ServerDisconnectedError", "ClientPayloadError", "ClientConnectorError"})
 _FIRST_PAUSE_S = 0.1
 
 
@@ -80,13 +85,21 @@ def persist(ask: Callable[[], _Result]) -> _Result:
 
 def _is_final(error: Exception) -> bool:
     return (
-        isinstance(error, _FINAL)
+        (isinstance(error, _FINAL) and not _is_passing(error.__cause__))
         or getattr(error, "errno", None) in _FINAL_NUMBERS
         or type(error).__name__ in _FINAL_NAMES
     )
 
 
-def in_short(error: Exception) -> str:
+def _is_passing(cause: BaseException | None) -> bool:
+    """Whether what does not exist may be a server that fails: over HTTP fsspec says no other."""
+    status = getattr(cause, "status", None)
+    if isinstance(status, int) and status:
+        return status >= 500 or status in _PASSING_STATUSES
+    return isinstance(cause, ConnectionError | TimeoutError) or type(cause).__name__ in _BROKEN
+
+
+def in_short(error: BaseException) -> str:
     """An error in one line, named where it has no words of its own."""
     text = " ".join(str(error).split())[:200]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
@@ -117,6 +130,7 @@ class RemoteFile(io.RawIOBase):
         self._ahead = MIN_AHEAD_BYTES
         self._least_s = float("inf")
         self._spent_s = 0.0
+        self._whole: bytes | None = None
         self.n_fetched = 0
         self.n_requests = 0
 
@@ -192,11 +206,23 @@ class RemoteFile(io.RawIOBase):
         self._start = offset
         return 0
 
+    def _hold(self, data: bytes) -> None:
+        """Keep the whole file, which a server without ranges sends whatever it is asked for."""
+        if self.size_bytes > MAX_HELD_FILE_BYTES:
+            raise OSError(
+                errno.EFBIG,
+                f"the server sends all of its {self.size_bytes} bytes for any part, and more than "
+                f"{MAX_HELD_FILE_BYTES} are not held; copy it to where ranges can be read",
+            )
+        self._whole = data
+
     def _fetch(self, start: int, end: int) -> bytes:
         def ask() -> bytes:
             began = time.monotonic()
             data: bytes = self._fs.cat_file(self._path, start=start, end=end)
-            if len(data) != end - start:
+            if len(data) == self.size_bytes != end - start:
+                self._hold(data)
+            elif len(data) != end - start:
                 raise CutBodyError(
                     f"{len(data)} bytes came for the {end - start} from byte {start} on"
                 )
@@ -205,7 +231,9 @@ class RemoteFile(io.RawIOBase):
             self._spent_s += seconds
             return data
 
+        if self._whole is not None:
+            return self._whole[start:end]
         data = persist(ask)
         self.n_requests += 1
         self.n_fetched += len(data)
-        return data
+        return data if self._whole is None else data[start:end]
