@@ -35,7 +35,7 @@ SIZES: dict[str, dict[str, int]] = {
     "index": {"keys": 3_000_000, "lookups": 50_000},
     "loops": {"rounds": 3},
     "metadata": {"rows": 100_000, "rounds": 2},
-    "report": {"rows": 5_000_000},
+    "report": {"rows": 20_000_000},
     "risk": {"strata": 20_000, "rounds": 1},
     "scan": {"samples": 3000},
     "watermark": {"rounds": 3},
@@ -122,6 +122,7 @@ def run(verb: str, words: list[str], photos: list[str], folder: Path) -> None:
         "commit": commit(),
         "date": time.strftime("%Y-%m-%d"),
         "machine": machine(),
+        "load": round(os.getloadavg()[0], 1),
         "versions": versions(),
     }
     partial = folder / f".{verb}.partial"
@@ -144,7 +145,7 @@ def commit() -> str:
 
 
 def machine() -> str:
-    """The processor, how many there are, and how busy they were with other things."""
+    """The processor, and how many there are."""
     name = platform.processor() or platform.machine()
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
@@ -166,12 +167,13 @@ def versions() -> dict[str, str]:
 
 def in_words(results: Mapping[str, Mapping[str, Any]]) -> str:
     """The machine, the versions, and one row a verb."""
-    rows, machines, packages, seconds = [], set(), {}, 0
+    rows, machines, packages, loads, seconds = [], set(), {}, [], 0
     for verb, result in results.items():
         if not result:
             rows.append([f"`{verb}`", "not run yet", "", ""])
             continue
         machines.add(result["machine"])
+        loads += [result["load"]] if "load" in result else []
         for name, version in result["versions"].items():
             packages.setdefault(name, set()).add(version)
         seconds += result["seconds"]
@@ -182,8 +184,10 @@ def in_words(results: Mapping[str, Mapping[str, Any]]) -> str:
         rows.append([f"`{verb}`", said.replace("|", "\\|"), took, result["commit"]])
     told = ", ".join(f"{name} {' and '.join(sorted(found))}" for name, found in packages.items())
     return (
-        f"{'; '.join(sorted(machines))}. {told}. All verbs together took "
-        f"{seconds / 60:.0f} minutes.\n\n" + table(["verb", "figures", "took", "commit"], rows)
+        f"{'; '.join(sorted(machines))}, on which {min(loads, default=0)} to "
+        f"{max(loads, default=0)} programs wanted to run at the end of a verb. {told}. All verbs "
+        f"together took {seconds / 60:.0f} minutes.\n\n"
+        + table(["verb", "figures", "took", "commit"], rows)
     )
 
 

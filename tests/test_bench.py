@@ -64,6 +64,7 @@ def _options(bench: Any, **changes: Any) -> Namespace:
     return Namespace(results=bench.results, **{**defaults, **changes})
 
 
+@pytest.mark.slow
 def test_every_verb_is_one_row_whatever_became_of_it(bench: Any, capsys: Any) -> None:
     assert bench.all(bench.verbs, _options(bench)) == 1
     out = capsys.readouterr()
@@ -77,6 +78,7 @@ def test_every_verb_is_one_row_whatever_became_of_it(bench: Any, capsys: Any) ->
     assert f"Python {sys.version.split()[0]}" in out.out
 
 
+@pytest.mark.slow
 def test_what_was_measured_is_kept_and_what_was_not_is_tried_again(bench: Any) -> None:
     bench.all(bench.verbs, _options(bench))
     told = bench.results / "good.json"
@@ -90,11 +92,13 @@ def test_what_was_measured_is_kept_and_what_was_not_is_tried_again(bench: Any) -
     assert json.loads(told.read_text())["figures"] == kept["figures"]
 
 
+@pytest.mark.slow
 def test_a_fault_keeps_the_documents_as_they_are(bench: Any, tmp_path: Path) -> None:
     bench.all(bench.verbs, _options(bench, write=True))
     assert not (tmp_path / "docs").exists()
 
 
+@pytest.mark.slow
 def test_the_table_and_readmes_figures_are_written(bench: Any, tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "performance.md").write_text("a\n<!-- all -->\nold\n<!-- /all -->\nb\n")
