@@ -180,6 +180,8 @@ MAX_PROBE_HEAD_BYTES = 1 << 20
 
 # ---- stores
 
+# Histograms of one shard, unpacked: twenty detectors of a few hundred cells have 100 KB.
+MAX_SKETCH_BYTES = 1 << 24
 # A manifest names every shard: a million of them in 100 MB.
 MAX_STORE_JSON_BYTES = 1 << 28
 # Either file of a calibration; fifty sources take 200 kB, and nothing real is near this.

@@ -157,7 +157,7 @@ def parse_policy(text: str, *, name: str = "policy") -> Policy:
     """
     try:
         content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         where = " ".join(str(error).split())
         raise OptionError(f"cannot read {name}: it is no YAML ({where})") from error
     sections = _mapping(name, content, _SECTIONS)

@@ -6,10 +6,7 @@ whatever is wrong with it makes it a file that is not there.
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
-import zlib
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -22,6 +19,7 @@ from madaudit.estimation.tally import MarkTally
 from madaudit.limits import MAX_COMBINED_BYTES
 from madaudit.scanning.store import Store
 from madaudit.shards import files
+from madaudit.shards.array_files import parse_npz
 
 Floats = npt.NDArray[np.float64]
 #: Values of the strata's columns.
@@ -86,16 +84,15 @@ def read_counts(store: Store, path: str, digest: str) -> Counted | None:
         data = files.read_bytes(files.join(store.url, path), most_bytes=MAX_COMBINED_BYTES)
         if data is None:
             return None
-        with np.load(io.BytesIO(data), allow_pickle=False) as content:
-            arrays = {name: content[name] for name in content.files}
+        arrays = parse_npz(data, most_bytes=MAX_COMBINED_BYTES)
         about = json.loads(arrays["about"].tobytes())
         if about["of"] != digest:
             return None
         labels = [tuple(str(value) for value in label) for label in about["labels"]]
         return _checked(labels, arrays)
     except (
-        OSError, ValueError, KeyError, TypeError, EOFError, IndexError, MemoryError,
-        AttributeError, RecursionError, zipfile.BadZipFile, zlib.error,
+        OSError, ValueError, KeyError, TypeError, IndexError, MemoryError, AttributeError,
+        RecursionError,
     ):  # fmt: skip
         # A cache is only ever a shortcut: whatever is wrong with it, the rows are there.
         return None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,7 @@ from madaudit.estimation.tally import COMPOSITE, SYNTHETIC
 from madaudit.limits import MAX_BIAS_SAMPLES
 from madaudit.scanning.store import Store
 from madaudit.scanning.survey import Survey
+from madaudit.shards.array_files import parse_npy
 from madaudit.shards.files import filesystem
 
 # Samples of a side below which λ is not told.
@@ -204,8 +205,8 @@ def _pairs(store: Store) -> list[tuple[str, str]]:
 
 def _array(store: Store, path: str) -> Embeddings:
     try:
-        found: Any = np.load(io.BytesIO(_bytes(store, path)), allow_pickle=False)
-    except (ValueError, EOFError) as error:
+        found = parse_npy(_bytes(store, path))
+    except ValueError as error:
         raise _refusal(store, path, str(error)) from error
     if found.ndim != 2 or found.dtype.kind != "f":
         raise _refusal(store, path, f"{found.dtype} of shape {found.shape}, not floats (n, d)")

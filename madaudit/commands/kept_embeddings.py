@@ -6,7 +6,6 @@ another program's, in clip-retrieval's layout with columns shard and ordinal.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -20,6 +19,7 @@ from madaudit.errors import OptionError, StoreError
 from madaudit.limits import MAX_COPY_PAIRS, MAX_EMBEDDING_DIMENSIONS
 from madaudit.scanning.store import Store
 from madaudit.shards import files
+from madaudit.shards.array_files import parse_npy
 
 _ARRAYS, _TABLES = "embeddings/img_emb", "embeddings/metadata"
 # Vectors whose neighbours are found both ways, to tell how many the search by cells misses.
@@ -159,7 +159,7 @@ def _read(store: Store, path: str) -> Iterator[Embedded]:
     number = path.rpartition("_")[2].removesuffix(".npy")
     try:
         with files.open_binary(files.join(store.url, path)) as file:
-            vectors = np.load(io.BytesIO(file.read()), allow_pickle=False)
+            vectors = parse_npy(file.read())
         table_path = f"{_TABLES}/metadata_{number}.parquet"
         with files.open_binary(files.join(store.url, table_path)) as file:
             table = pq.read_table(file, columns=["shard", "ordinal"])

@@ -204,10 +204,14 @@ def _design(content: Any) -> Design | None:
 
 def _from_csv(data: bytes, path: str) -> LabelSet:
     rows = csv.DictReader(io.StringIO(data.decode("utf-8", "replace")))
-    if not {"shard", "ordinal", "label"} <= set(rows.fieldnames or ()):
+    try:
+        columns = rows.fieldnames or ["none"]
+    except csv.Error as error:
+        raise InputError(f"cannot use {path}: {error}") from error
+    if not {"shard", "ordinal", "label"} <= set(columns):
         raise InputError(
-            f"cannot use {path}: its columns are {', '.join(rows.fieldnames or ['none'])[:200]}; "
-            f"wanted are shard, ordinal and label"
+            f"cannot use {path}: its columns are {', '.join(columns)[:200]}; wanted are shard, "
+            f"ordinal and label"
         )
     try:
         labels = tuple(

@@ -57,7 +57,10 @@ def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
         except (MadauditError, OSError) as error:
             if kwargs.get("verbose"):
                 traceback.print_exc()
-            click.echo(f"{click.style('error:', fg='red')} {error}", err=True)
+            from madaudit.reports.wording import visible
+
+            # File names and what stands in files come from strangers.
+            click.echo(f"{click.style('error:', fg='red')} {visible(str(error))}", err=True)
             code = EXIT_REQUEST
         except click.exceptions.ClickException:
             raise
@@ -84,7 +87,7 @@ def _read_config(
     try:
         with open(value, "rb") as file:
             content = tomllib.load(file)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise click.UsageError(f"cannot read {value}: {error}") from error
     section = content.get(context.info_name or "", {})
     flat = {name: item for name, item in content.items() if not isinstance(item, dict)}

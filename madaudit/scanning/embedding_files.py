@@ -11,7 +11,6 @@ common count. Samples without features have no row; a shard without any has no f
 from __future__ import annotations
 
 import hashlib
-import io
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -33,6 +32,7 @@ from madaudit.scanning.encoding import Encoding
 from madaudit.scanning.plan import Plan
 from madaudit.scanning.store import Store
 from madaudit.shards import files
+from madaudit.shards.array_files import parse_npy
 from madaudit.shards.entries import ENCODER_FILE
 
 FOLDER = "embeddings"
@@ -211,7 +211,7 @@ def _read(store: Store, shard: str) -> tuple[pa.Table, npt.NDArray[np.float16]] 
         return None
     try:
         with files.open_binary(files.join(store.url, paths[0])) as file:
-            features = np.load(io.BytesIO(file.read()), allow_pickle=False)
+            features = parse_npy(file.read())
         with files.open_binary(files.join(store.url, paths[1])) as file:
             table = pq.read_table(file, columns=["ordinal", "key"])
         if features.ndim != 2 or len(features) != len(table):

@@ -6,9 +6,6 @@ with a p-value have −log10 p in steps of 0.25 up to 48. Missing scores are cou
 
 from __future__ import annotations
 
-import io
-import zipfile
-import zlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,6 +14,8 @@ import pyarrow as pa
 
 from madaudit.detectors import Detector
 from madaudit.errors import StoreError
+from madaudit.limits import MAX_SKETCH_BYTES
+from madaudit.shards.array_files import parse_npz
 from madaudit.types import STATES
 
 Counts = npt.NDArray[np.int64]
@@ -72,9 +71,8 @@ def read_sketch(data: bytes, where: str) -> dict[str, npt.NDArray[np.int64]]:
         StoreError: it is no sketch, or one with other bins.
     """
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as content:
-            arrays = {name: content[name] for name in content.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        arrays = parse_npz(data, most_bytes=MAX_SKETCH_BYTES)
+    except ValueError as error:
         raise StoreError(f"cannot read {where}: {error}; delete it and scan again") from error
     version = arrays.get("version")
     if version is None or version.tolist() != [SKETCH_VERSION]:

@@ -153,7 +153,7 @@ class Store:
             return None
         try:
             return json.loads(data)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise StoreError(
                 f"cannot read {path} of store {self.url}: not JSON ({error}); "
                 f"delete the file and scan again"

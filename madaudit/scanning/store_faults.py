@@ -42,7 +42,12 @@ def _is_map_of(test: _Test, keys: Sequence[str] | None = None) -> _Test:
 
 def _is_shard_name(value: Any) -> bool:
     """Whether a name stays below the store's folders."""
-    return _is_text(value) and not value.startswith("/") and ".." not in value.split("/")
+    return (
+        _is_text(value)
+        and not value.startswith("/")
+        and ".." not in value.split("/")
+        and "\0" not in value
+    )
 
 
 def _has(**tests: _Test) -> _Test:

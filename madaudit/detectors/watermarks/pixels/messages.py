@@ -132,7 +132,7 @@ def load(path: str = "") -> Catalogue:
 def _parse(name: str, text: bytes) -> list[Message]:
     try:
         content = tomllib.loads(text.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise OptionError(f"cannot read {name}: {error}") from error
     entries = content.get("message")
     if set(content) != {"message"} or not isinstance(entries, list):

@@ -8,10 +8,8 @@ watermark", and 1 / ratio is a p-value that is never too small (Ville's and Mark
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import math
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ import numpy.typing as npt
 from scipy import special
 
 from madaudit.errors import OptionError
+from madaudit.shards.array_files import parse_npz
 
 Floats = npt.NDArray[np.float64]
 _NAMES = ("beta", "delta", "prior")
@@ -84,7 +83,7 @@ def load_parameters(path: str) -> Parameters:
             raise ValueError("more than 64 MiB")
         arrays = _npz(content) if content[:2] == b"PK" else _safetensors(content)
         return _checked(arrays, hashlib.sha256(content).hexdigest())
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise OptionError(
             f"cannot read the parameters {Path(path).as_posix()!r}: {error}; allowed: a "
             "safetensors file of transformers' BayesianDetectorModel, or an npz file with the "
@@ -110,8 +109,8 @@ def _short(name: str) -> str:
 
 
 def _npz(content: bytes) -> dict[str, Floats]:
-    with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-        return {_short(name): stored[name].astype(np.float64) for name in stored.files}
+    arrays = parse_npz(content, most_bytes=_LARGEST_BYTES)
+    return {_short(name): values.astype(np.float64) for name, values in arrays.items()}
 
 
 def _safetensors(content: bytes) -> dict[str, Floats]:

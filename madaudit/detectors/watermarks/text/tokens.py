@@ -101,7 +101,9 @@ def _load(stamp: tuple[tuple[str, int, int], ...]) -> Tokenizer:
         if contents[0][:1] == b"{":
             return _tokenizer_json(contents[0], digest)
         return _clip(contents[0], digest)
-    except (ValueError, KeyError, OSError, EOFError, AttributeError, TypeError) as error:
+    except (
+        ValueError, KeyError, OSError, EOFError, AttributeError, TypeError, RecursionError,
+    ) as error:  # fmt: skip
         raise OptionError(
             f"cannot read the tokenizer {os.fspath(files[0])!r}: {error}; allowed: {WHAT_TO_GIVE}"
         ) from error
