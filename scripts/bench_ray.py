@@ -152,7 +152,7 @@ def bench_ray(n_shards: int, n_rounds: int) -> None:
         figure(
             f"a scan by Ray on a running cluster: {ratio_in_words(rounds, 'steady_s')} of the "
             f"pool's time in the steady state (aim 1.10), processor time "
-            f"{ratio_in_words(rounds, 'processor_s')}; start-up {more:.1f} s longer, once a scan"
+            f"{ratio_in_words(rounds, 'processor_s')}; start-up {more:+.1f} s, once a scan"
         )
     finally:
         shutil.rmtree(root)

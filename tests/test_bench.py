@@ -113,13 +113,27 @@ def test_the_table_and_readmes_figures_are_written(bench: Any, tmp_path: Path) -
     assert "lacking" not in readme
 
 
-def test_every_verb_of_the_script_names_functions_that_exist() -> None:
+def test_every_verb_of_the_script_names_functions_that_exist(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(_SCRIPTS))
     verbs = runpy.run_path(str(_SCRIPTS / "bench"), run_name="bench")["VERBS"]
     for _, calls in verbs.values():
         for target, _ in calls:
             module, _, function = target.partition(":")
             text = (_SCRIPTS / f"{module}.py").read_text(encoding="utf-8")
             assert re.search(rf"^def {function}\(", text, re.MULTILINE), target
+
+
+def test_readmes_figures_are_those_of_the_table() -> None:
+    """Both are written at once, so neither can be changed alone."""
+    readme = (_REPOSITORY / "README.md").read_text(encoding="utf-8")
+    page = (_REPOSITORY / "docs" / "performance.md").read_text(encoding="utf-8")
+    section = readme.partition("<!-- figures -->")[2].partition("<!-- /figures -->")[0]
+    rows = [row.strip("| ").split(" | ") for row in section.splitlines() if row.startswith("| `")]
+    assert len(rows) > 1
+    for verb, figure in rows[1:]:
+        assert f"| {verb} | {figure}" in page
 
 
 def test_bench_all_is_told_of_by_the_command() -> None:

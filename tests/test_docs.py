@@ -85,3 +85,26 @@ def test_the_example_of_estimation_runs(capsys: pytest.CaptureFixture[str]) -> N
     (source,) = _python_blocks("docs/estimation.md")
     exec(compile(source, "docs/estimation.md", "exec"), {})
     assert capsys.readouterr().out.startswith("detectable Interval(low=")
+
+
+def test_every_test_that_stands_beside_a_claim_of_security_exists() -> None:
+    text = (_REPOSITORY / "docs" / "security.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(tests/[\w/]+(?:\.py)?)(?:::(\w+))?`", text)
+    assert len(named) > 40
+    for path, name in named:
+        place = _REPOSITORY / path
+        assert place.exists(), path
+        if name:
+            source = place.read_text(encoding="utf-8")
+            assert re.search(rf"^def {name}\(", source, re.MULTILINE), f"{path}::{name}"
+
+
+def test_every_claim_of_who_controls_what_has_a_test() -> None:
+    text = (_REPOSITORY / "docs" / "security.md").read_text(encoding="utf-8")
+    table = text.partition("## Who controls what")[2].partition("## Limits")[0]
+    rows = [row for row in table.splitlines() if row.startswith("| ")][2:]
+    assert len(rows) > 15
+    for row in rows:
+        *_, cannot, held = [cell.strip() for cell in row.strip("|").split("|")]
+        assert cannot
+        assert "::test_" in held, row
