@@ -139,7 +139,7 @@ def study_strata(cell: Cell, replicates: int, seed: int) -> Cell:
     """100 strata of beta-distributed prevalence: alone, shrunk, and the worst of them."""
     generator = np.random.default_rng([seed, 5])
     alone, shrunk, worst_holds, false_share, power = [], [], [], [], []
-    for _ in range(min(replicates, 40)):
+    for _ in range(replicates):
         truth = generator.beta(2, 18, 100)
         calibration = [generator.multinomial(2000, shares(s)).astype(float) for s in (0, SHIFT)]
         mixtures = (1 - truth)[:, None] * shares(0) + truth[:, None] * shares(SHIFT)
@@ -173,7 +173,7 @@ def study_trend(cell: Cell, replicates: int, seed: int) -> Cell:
     generator = np.random.default_rng([seed, 6])
     times = np.arange(10.0)
     rows, rejected = [], []
-    for _ in range(min(replicates, 40)):
+    for _ in range(replicates):
         odds = np.exp(-3 + cell["slope"] * times)
         truth = odds / (1 + odds)
         calibration = [generator.multinomial(2000, shares(s)).astype(float) for s in (0, SHIFT)]

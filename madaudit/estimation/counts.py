@@ -12,9 +12,12 @@ from madaudit.errors import InputError
 
 Floats = npt.NDArray[np.float64]
 
-# Bins of a fit by calibration samples of the smaller class: more of them resolve the tail.
-_BINS_BY_CALIBRATION = ((5000, 32), (300, 16), (0, 8))
+# Bins of a fit by calibration samples of the smaller class: more of them resolve the tail, and
+# cost coverage where each holds few (decision 0028 has the measurements).
+_BINS_BY_CALIBRATION = ((5000, 32), (300, 16), (200, 12), (0, 8))
 _LEAST_CALIBRATION_PER_BIN = 3
+# χ² of real against synthetic calibration per free bin, from which so many bins may be used.
+_LEAST_APART = 4.0
 _MOST_LABELLED_BINS = 32
 _UNEVEN = 1e-3
 
@@ -117,14 +120,54 @@ def coarse_groups(
     differ and where there are samples; then neighbours merge until each has three calibration
     samples. Edges follow the calibration alone, never the target.
 
+    Where the two calibrations hardly differ, the statistic of many bins is no χ²₁: templates bend
+    to the noise and the interval is far too narrow. The number of bins is then halved until the
+    classes are told apart, at worst to two, where the set is Fieller's and right however alike
+    they are: [0, 1] for equal ones.
+
     Args:
         real: calibration counts (bins,), not empty.
         synthetic: the same.
-        n_bins: wanted; by the size of the calibration where left out.
+        n_bins: wanted, whatever the calibrations; by their size and difference where left out.
     """
+    if n_bins is not None:
+        return _equal_mass(real, synthetic, n_bins)
+    n_bins = _bins_by_size(real, synthetic)
+    groups = _equal_mass(real, synthetic, n_bins)
+    while n_bins > 2 and groups[-1] > 1 and not _is_apart(real, synthetic, groups):
+        n_bins = max(n_bins // 2, 2)
+        groups = _equal_mass(real, synthetic, n_bins)
+    return groups
+
+
+def are_told_apart(real: Floats, synthetic: Floats) -> bool:
+    """Whether two calibrations differ enough for the bins that their size allows.
+
+    Args:
+        real: calibration counts (bins,), not empty.
+        synthetic: the same.
+    """
+    groups = _equal_mass(real, synthetic, _bins_by_size(real, synthetic))
+    return bool(groups[-1] > 0) and _is_apart(real, synthetic, groups)
+
+
+def _bins_by_size(real: Floats, synthetic: Floats) -> int:
     smaller = min(real.sum(), synthetic.sum())
-    if n_bins is None:
-        n_bins = next(bins for least, bins in _BINS_BY_CALIBRATION if smaller >= least)
+    return next(bins for least, bins in _BINS_BY_CALIBRATION if smaller >= least)
+
+
+def _is_apart(real: Floats, synthetic: Floats, groups: npt.NDArray[np.intp]) -> bool:
+    """Two samples' χ² on groups, against what chance gives."""
+    shares, variances = [], []
+    for counts in (real, synthetic):
+        summed = np.bincount(groups, counts)
+        shares.append(summed / summed.sum())
+        variances.append(summed / summed.sum() ** 2)
+    statistic = ((shares[1] - shares[0]) ** 2 / (variances[0] + variances[1])).sum()
+    return bool(statistic >= _LEAST_APART * groups[-1])
+
+
+def _equal_mass(real: Floats, synthetic: Floats, n_bins: int) -> npt.NDArray[np.intp]:
     mass = real / real.sum() / 2 + synthetic / synthetic.sum() / 2
     middle = np.cumsum(mass) - mass / 2
     wanted = np.minimum((middle * n_bins).astype(np.intp), n_bins - 1)

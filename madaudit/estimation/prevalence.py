@@ -11,6 +11,7 @@ import numpy.typing as npt
 from madaudit.errors import OptionError
 from madaudit.estimation.counts import (
     Histograms,
+    are_told_apart,
     as_counts,
     is_drawn_unevenly,
     label_groups,
@@ -249,6 +250,11 @@ def _score_flags(
         (scored.sum() == 1, "all scores of the target lie in one bin: they tell nothing"),
         (histograms.real.sum() <= 0, "no real calibration"),
         (histograms.synthetic.sum() <= 0, "no synthetic calibration"),
+        (
+            histograms.n_calibration > 0
+            and not are_told_apart(histograms.real, histograms.synthetic),
+            "scores hardly tell known real from known synthetic samples: the model has few bins",
+        ),
         (
             0 < histograms.n_calibration < 300,
             f"small calibration: {histograms.n_calibration:g} samples of a class",

@@ -207,10 +207,30 @@ def test_a_target_in_one_bin_tells_nothing():
     assert any("in one bin" in flag for flag in found.flags)
 
 
-def test_equal_templates_tell_nothing():
-    real, _, target = drawn(0.0, n=2000)
-    closed = estimate_prevalence(real, real, target).model_based.closed
-    assert (closed.low, closed.high) == (0.0, 1.0)
+def test_identical_templates_tell_nothing_whatever_the_target():
+    real, synthetic, target = drawn(0.5, n=2000)
+    for counts in (real, synthetic, target):
+        closed = estimate_prevalence(real, real, counts).model_based.closed
+        assert (closed.low, closed.high) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("n", [200, 1000])
+def test_templates_that_differ_by_chance_alone_tell_nothing(n):
+    """TPR ≈ FPR. Fieller's set is [0, 1] in 95 of 100; fewer than 14 of 20 have p < 3e-4."""
+    generator = np.random.default_rng(5)
+    found = [
+        estimate_prevalence(*(generator.multinomial(size, shares()) for size in (n, n, 100_000)))
+        for _ in range(20)
+    ]
+    closed = [one.model_based.closed for one in found]
+    assert sum((one.low, one.high) == (0.0, 1.0) for one in closed) >= 14
+    assert all(any("hardly tell" in flag for flag in one.flags) for one in found)
+    assert all(one.tier != "model_based" for one in found)
+
+
+def test_templates_that_tell_the_classes_apart_are_not_flagged():
+    found = estimate_prevalence(*drawn())
+    assert not any("hardly tell" in flag for flag in found.flags)
 
 
 @pytest.mark.parametrize("pi", [0.0, 0.3])
