@@ -25,7 +25,6 @@ from madaudit.estimation.tiers import (
     adjudicated,
     detectable,
     fits,
-    is_generator_risk_open,
     may_lead,
     model_based,
 )
@@ -267,7 +266,7 @@ def _score_flags(
             ),
         ),
         (
-            model is not None and is_generator_risk_open(settings),
+            model is not None and not may_lead(settings),
             "unseen generators: too few known ones to say how well a new one would be told",
         ),
         (

@@ -27,7 +27,7 @@ from tests.commands.scored_stores import (
 from tests.commands.store_building import edit_json
 
 CALIBRATION = calibration_of(n=1500)
-MEASURED = calibration_of(n=1500, least_detected=0.5, n_generators=6)
+MEASURED = calibration_of(n=1500, least_detected=0.5, n_generators=19)
 
 
 def shard(n=2000, pi=0.2, seed=0, **more):

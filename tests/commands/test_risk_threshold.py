@@ -42,8 +42,8 @@ def generators(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
-    """Nine generators left out in turn: the headline has an upper end."""
-    return written(tmp_path_factory, calibration_of(4000, least_detected=0.95, n_generators=9))
+    """Nineteen generators left out in turn: the headline has an upper end."""
+    return written(tmp_path_factory, calibration_of(4000, least_detected=0.95, n_generators=19))
 
 
 def test_a_contaminated_store_is_told_where_to_cut(tmp_path, calibration):
@@ -96,7 +96,7 @@ def test_a_clean_store_is_not_to_be_filtered(tmp_path, measured):
 
 @pytest.mark.slow
 def test_no_cut_suffices_where_half_of_the_synthetic_samples_look_real(tmp_path):
-    blind = calibration_of(4000, least_detected=0.5, n_generators=9)
+    blind = calibration_of(4000, least_detected=0.5, n_generators=19)
     write_calibration(blind, str(tmp_path / "blind"))
     words = ("--calibration", tmp_path / "blind", "--bias", "0.5")
     store = store_of(tmp_path, 0.4)

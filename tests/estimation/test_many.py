@@ -10,7 +10,7 @@ from madaudit.estimation.many import Shares, detectable_bounds, estimate_many
 from tests.estimation.score_worlds import draw
 
 _PI = (0.0, 0.02, 0.3, 1.0)
-_SETTINGS = Settings(least_detected=0.4, n_generators=5, may_simulate=False)
+_SETTINGS = Settings(least_detected=0.4, n_generators=19, may_simulate=False)
 
 
 def targets():

@@ -33,7 +33,7 @@ def test_no_tier_says_less_than_the_marks_do():
     drawn = (part[0] for part in draw(0.05, n=500, n_target=20_000))
     histograms = Histograms(*drawn, np.zeros(128), np.zeros(128))
     floor = Interval(0.3, 0.3, 1.0)
-    others = estimate_tiers(histograms, Settings(n_generators=5))
+    others = estimate_tiers(histograms, Settings(n_generators=19))
     found = with_marks(others, MarkedShares(exact(0.3), exact(0.0)), floor=floor, n=30_000)
     tiers = (found.prevalence, found.detectable, found.model_based.closed, found.floor)
     assert all(interval.low >= 0.3 for interval in tiers)

@@ -50,11 +50,21 @@ def test_without_labels_the_headline_assumes_nothing_of_generators():
 
 
 def test_a_measured_detected_share_makes_the_set_the_headline():
-    found = estimate_tiers(histograms(), Settings(least_detected=0.5, n_generators=5))
+    found = estimate_tiers(histograms(), Settings(least_detected=0.5, n_generators=19))
     assert found.tier == "model_based"
     assert found.prevalence == found.model_based.sensitivity
     assert found.prevalence.high == pytest.approx(found.model_based.closed.high / 0.5)
     assert found.prevalence.low == min(found.detectable.low, found.model_based.closed.low)
+
+
+@pytest.mark.parametrize(("level", "enough"), [(0.95, 19), (0.9, 9), (0.5, 1)])
+def test_the_set_leads_only_where_generators_are_enough_for_its_level(level, enough):
+    """The worst of K exchangeable generators bounds a new one with probability K / (K + 1)."""
+    tiers = [
+        estimate_tiers(histograms(), Settings(level, least_detected=0.5, n_generators=n)).tier
+        for n in (enough - 1, enough)
+    ]
+    assert tiers == ["detectable", "model_based"]
 
 
 def test_with_labels_enough_the_headline_is_what_people_saw():
@@ -74,7 +84,7 @@ def test_a_few_labels_stand_beside_the_headline():
 
 
 def test_p_is_one_minus_the_headlines_prevalence():
-    found = estimate_tiers(histograms(), Settings(n_generators=5))
+    found = estimate_tiers(histograms(), Settings(n_generators=19))
     low, point, high = ends(found.prevalence)
     assert ends(found.p) == (1 - high, 1 - point, 1 - low)
     assert estimate_prevalence(*drawn()).p.point is None
@@ -159,10 +169,23 @@ def test_without_real_calibration_there_is_the_floor_alone(which):
     assert found.detectable is None
 
 
-def test_without_calibration_labels_stand_alone():
-    (_, _, target), gold = labelled(100)
-    found = estimate_prevalence(_NONE, _NONE, target, **gold)
+@pytest.mark.parametrize("known", ["real", "synthetic", "none"])
+def test_without_a_whole_calibration_labels_stand_alone(known):
+    (real, synthetic, target), gold = labelled(100)
+    parts = (real if known == "real" else _NONE, synthetic if known == "synthetic" else _NONE)
+    found = estimate_prevalence(*parts, target, **gold)
     assert found.tier == "adjudicated"
+    assert found.prevalence.low < 0.1 < found.prevalence.high
+    assert found.model_based is None
+
+
+@pytest.mark.parametrize("counts", ["none", "one bin"])
+def test_a_target_that_tells_nothing_leaves_the_floor(counts):
+    real, synthetic, _ = drawn()
+    target = _NONE + (1000.0 * (np.arange(len(_NONE)) == 100) if counts == "one bin" else 0.0)
+    histogram = Histograms(real, synthetic, target, _NONE, _NONE)
+    found = estimate_tiers(histogram, Settings(), floor=Interval(0.3, 0.3, 1.0))
+    assert (found.tier, ends(found.prevalence)) == ("floor", (0.3, None, 1.0))
 
 
 def test_missing_scores_widen_to_anything_and_take_the_point():
@@ -216,7 +239,7 @@ def test_identical_templates_tell_nothing_whatever_the_target():
 
 @pytest.mark.parametrize("n", [200, 1000])
 def test_templates_that_differ_by_chance_alone_tell_nothing(n):
-    """TPR ≈ FPR. Fieller's set is [0, 1] in 95 of 100; fewer than 14 of 20 have p < 3e-4."""
+    """TPR ≈ FPR. [0, 1] in nine of ten (measured); fewer than 14 of 20 then have p < .003."""
     generator = np.random.default_rng(5)
     found = [
         estimate_prevalence(*(generator.multinomial(size, shares()) for size in (n, n, 100_000)))

@@ -32,7 +32,7 @@ def test_a_mix_of_its_own_is_covered_where_the_pooled_interval_is_not():
     histograms = Histograms(
         sources.real[0], sources.synthetic.sum(axis=0), counts, np.zeros(16), np.zeros(16)
     )
-    model = estimate_tiers(histograms, Settings(n_generators=5), sources=sources).model_based
+    model = estimate_tiers(histograms, Settings(n_generators=19), sources=sources).model_based
     assert not model.closed.low <= 0.2 <= model.closed.high
     assert model.generators.prevalence.low <= 0.2 <= model.generators.prevalence.high
     assert model.sensitivity.low <= model.generators.prevalence.low
