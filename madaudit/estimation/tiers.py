@@ -207,9 +207,9 @@ def may_lead(settings: Settings) -> bool:
     """Whether the model's set may be the headline: ρ was measured over enough generators.
 
     A new one is told at least as well as the worst of K known ones with probability K / (K + 1),
-    if it is exchangeable with them; the set claims its level, and 19 are needed for 95 %. From five
-    on, as it was, .67 of targets were covered whose generator was held out of real images scored
-    by a good detector (docs/estimation.md): one of nine was unlike all others.
+    if it is exchangeable with them; the set claims its level, and 19 are needed for 95 %. With
+    nine, .67 of targets of π = .05 were covered whose generator was held out of real images that
+    a good detector scored (docs/estimation.md): one was unlike all others.
     """
     return settings.n_generators * (1.0 - settings.level) >= settings.level - 1e-9
 
