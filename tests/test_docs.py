@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -108,3 +109,17 @@ def test_every_claim_of_who_controls_what_has_a_test() -> None:
         *_, cannot, held = [cell.strip() for cell in row.strip("|").split("|")]
         assert cannot
         assert "::test_" in held, row
+
+
+def test_the_tables_of_coverage_are_those_of_the_results_beside_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(_REPOSITORY / "scripts"))
+    from coverage_tables import sections  # type: ignore[import-not-found]
+
+    results = _REPOSITORY / "docs" / "coverage" / "acceptance.jsonl"
+    lines = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
+    page = (_REPOSITORY / "docs" / "estimation.md").read_text(encoding="utf-8")
+    written = dict(re.findall(r"<!-- coverage-(\w+) -->\n(.*?)<!-- /", page, flags=re.DOTALL))
+    expected = {name: f"{text.rstrip()}\n" for name, text in sections(lines).items()}
+    assert written == expected
