@@ -37,6 +37,30 @@ def least_prevalence(real: Floats, target: Floats, *, level: float = 0.95) -> fl
     return float(least_prevalences(real, above[None], np.array([target.sum()]), level=level)[0])
 
 
+def least_of_any_mix(
+    sources: Floats, target: Floats, starts: npt.NDArray[np.intp], *, level: float = 0.95
+) -> float:
+    """The excess over whichever known real source looks most synthetic, tail by tail.
+
+    The pooled bound takes the target's real samples to be mixed of sources as the calibration's
+    are. Whatever their mix, no more of them lies in a tail than of the worst source. Sources'
+    shares are taken as found, with no interval of their own, so the bound stands beside the pooled
+    one and never replaces it: the lesser counts.
+
+    Args:
+        sources: calibration counts by real source and score bin (sources, bins), none empty.
+        target: counts that are worth n_eff (bins,).
+        starts: first bins of the tails (tails,).
+        level: of the two-sided interval whose lower end this is.
+    """
+    counts = np.vstack([target, sources])
+    above = np.pad(np.cumsum(counts[:, ::-1], axis=1)[:, ::-1], ((0, 0), (0, 1)))[:, starts]
+    worst = (above[1:] / sources.sum(axis=1, keepdims=True)).max(axis=0)
+    low = _lower(above[0], np.array(target.sum()), (1.0 - level) / 2.0 / len(starts))
+    excess = np.divide(low - worst, 1.0 - worst, out=np.zeros_like(low), where=worst < 1.0)
+    return float(np.maximum(excess, 0.0).max())
+
+
 def tail_starts(real: Floats) -> npt.NDArray[np.intp]:
     """First bins of the tails A_k, ascending; at most eight, some may be empty.
 

@@ -150,7 +150,7 @@ def estimate_tiers(
         OptionError: the level or the detected share is out of range.
     """
     _require(settings)
-    lower = detectable(histograms, settings.level)
+    lower = detectable(histograms, settings.level, sources)
     model = model_based(histograms, settings, lower, sources)
     drawn = histograms if labelled is None else labelled
     labels = adjudicated(drawn, settings)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from madaudit.estimation.counts import Floats
+from madaudit.estimation.detectable import least_of_any_mix, tail_starts
 from madaudit.estimation.joint import estimate_generators
 from madaudit.estimation.tilt import estimate_shifted
 from madaudit.types import Interval
@@ -24,6 +25,8 @@ _MOST_GENERATORS = 12
 _LEAST_COUNTS = 50
 # Real sources from which their shift is modelled.
 _LEAST_SOURCES = 10
+# Samples of a real source from which no mix of real samples is taken to lack it.
+_LEAST_OF_MIX = 6
 # Width of a generator's interval from which its share is not told, and the share of its samples
 # that must lie apart from every other template: along a ridge the fit of a share may stop short.
 _SEPARABLE = 0.5
@@ -110,6 +113,20 @@ def _distance_to_others(templates: Floats, row: int) -> float:
     shares = templates / templates.sum(axis=1, keepdims=True)
     apart = 0.5 * np.abs(shares - shares[row]).sum(axis=1)
     return float(np.delete(apart, row).min())
+
+
+def mixed_bound(sources: SourceCounts, target: Floats, *, level: float) -> float | None:
+    """The detectable bound for real samples mixed otherwise; None with fewer than two sources.
+
+    Args:
+        sources: over the bins of the histograms.
+        target: effective counts (bins,), not empty.
+        level: of the two-sided interval whose lower end this is.
+    """
+    known = sources.real[sources.real.sum(axis=1) >= _LEAST_OF_MIX]
+    if len(known) < 2:
+        return None
+    return least_of_any_mix(known, target, tail_starts(sources.real.sum(axis=0)), level=level)
 
 
 def shifted_interval(

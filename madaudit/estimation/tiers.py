@@ -24,6 +24,7 @@ from madaudit.estimation.likelihood import Evidence, solve
 from madaudit.estimation.sources import (
     GeneratorSplit,
     SourceCounts,
+    mixed_bound,
     shifted_interval,
     split_generators,
 )
@@ -99,11 +100,22 @@ class ModelBased:
         }
 
 
-def detectable(histograms: Histograms, level: float) -> Interval | None:
-    """A lower bound without an assumption on synthetic samples; None without real calibration."""
+def detectable(
+    histograms: Histograms, level: float, sources: SourceCounts | None = None
+) -> Interval | None:
+    """A lower bound without an assumption on synthetic samples; None without real calibration.
+
+    Args:
+        histograms: of the stratum.
+        level: of the two-sided interval whose lower end it is.
+        sources: the calibration counted by source; the target may mix real ones as it likes.
+    """
     if histograms.real.sum() <= 0 or np.count_nonzero(histograms.target) < 2:
         return None
-    low = least_prevalence(histograms.real, histograms.effective_target(), level=level)
+    target = histograms.effective_target()
+    low = least_prevalence(histograms.real, target, level=level)
+    mixed = None if sources is None else mixed_bound(sources, target, level=level)
+    low = low if mixed is None else min(low, mixed)
     return widened(Interval(low, None, 1.0, level), histograms.missing_share)
 
 

@@ -70,3 +70,32 @@ def test_nine_real_sources_tell_no_shift_and_ten_do():
         found = shifted_interval(sources, synthetic[0], counts, level=0.95)
         assert (found is not None) == is_told
     assert found.low <= 0.1 <= found.high
+
+
+def detectable(sources, counts):
+    """The tier, by the calibration counted by source and pooled."""
+    pooled = sources.real.sum(axis=0), sources.synthetic.sum(axis=0)
+    histograms = Histograms(*pooled, counts, np.zeros(16), np.zeros(16))
+    found = (
+        estimate_tiers(histograms, Settings(), sources=part).detectable for part in (sources, None)
+    )
+    return tuple(interval.low for interval in found)
+
+
+def test_real_samples_of_one_known_source_alone_are_not_called_synthetic():
+    sources = SourceCounts(("far",), drawn([0.0, 1.0], 3000), drawn([3.0], 3000))
+    apart, pooled = detectable(sources, target([(1.0, 1.0)]))
+    assert pooled > 0.05
+    assert apart == 0.0
+
+
+def test_synthetic_samples_beyond_every_known_source_are_still_bounded():
+    sources = SourceCounts(("far",), drawn([0.0, 1.0], 3000), drawn([4.0], 3000))
+    apart, pooled = detectable(sources, target([(0.7, 0.5), (0.3, 4.0)]))
+    assert 0.1 < apart <= pooled <= 0.3
+
+
+def test_one_real_source_leaves_the_pooled_bound():
+    sources = SourceCounts(("far",), drawn([0.0], 3000), drawn([3.0], 3000))
+    apart, pooled = detectable(sources, target([(0.8, 0.0), (0.2, 3.0)]))
+    assert apart == pooled > 0.0
