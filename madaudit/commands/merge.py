@@ -8,7 +8,7 @@ shard's.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -252,22 +252,14 @@ def _copy_file(
 def _copy_renamed(source: Store, shard: str, target: Store, name: str) -> None:
     """Rows with another shard name, all else equal."""
     with target.create(scores_path(name)) as file:
-        batches = _renamed_batches(source, shard, name)
-        first = next(batches, None)
-        if first is None:
-            raise StoreError(f"cannot read the rows of {shard} in store {source.url}: none there")
-        with pq.ParquetWriter(file, first.schema, compression="zstd") as writer:
-            writer.write_batch(first)
-            for batch in batches:
-                writer.write_batch(batch)
-
-
-def _renamed_batches(source: Store, shard: str, name: str) -> Iterator[pa.RecordBatch]:
-    for batch in source.row_batches(shard):
-        place = batch.schema.get_field_index("shard")
-        codes = np.zeros(batch.num_rows, dtype=np.int32)
-        column = pa.DictionaryArray.from_arrays(codes, [name])
-        yield batch.set_column(place, batch.schema.field(place), column)
+        # An empty shard has columns, too.
+        kinds = source.schema(shard)
+        place = kinds.get_field_index("shard")
+        with pq.ParquetWriter(file, kinds, compression="zstd") as writer:
+            for batch in source.row_batches(shard):
+                codes = np.zeros(batch.num_rows, dtype=np.int32)
+                column = pa.DictionaryArray.from_arrays(codes, [name])
+                writer.write_batch(batch.set_column(place, kinds.field(place), column))
 
 
 def _result(

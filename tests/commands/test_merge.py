@@ -79,6 +79,17 @@ def test_two_data_sets_that_share_a_shard_name_must_be_named(tmp_path: Path) -> 
     assert madaudit.verify(result.store).consistent
 
 
+def test_a_named_store_may_hold_an_empty_shard(tmp_path: Path) -> None:
+    one = make_store(tmp_path / "one", a=[generated(1)], b=[])
+    two = make_store(tmp_path / "two", a=[photo(3)])
+    result = madaudit.merge([f"x={one}", f"y={two}"], str(tmp_path / "merged"))
+    assert list(Store(result.store).row_batches("x/b.tar")) == []
+    assert Store(result.store).columns("x/b.tar") == Store(one).columns("b.tar")
+    assert (result.shards, result.rows) == (3, 2)
+    assert madaudit.verify(result.store).consistent
+    assert madaudit.estimate(result.store).n == 2
+
+
 def test_stores_of_two_plans_are_refused_with_the_difference(tmp_path: Path) -> None:
     inputs = _shards(tmp_path)
     one = scan_into(tmp_path / "one", inputs)
