@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from madaudit.errors import OptionError
@@ -135,16 +134,13 @@ def _gauge(real: RealData, n: int) -> Gauge:
     """Images are measured on LeNet, points as they are."""
     import numpy as np
 
-    from madaudit.simulation.lenet import LeNet
+    from madaudit.encoders.lenet import load_lenet
     from madaudit.simulation.measuring import Gauge
 
     evaluation = real.evaluation(n)
     if evaluation.ndim != 4:
         return Gauge(evaluation, lambda values: values.astype(np.float64), "identity")
-    file = resources.files("madaudit.simulation").joinpath("lenet.npz")
-    with file.open("rb") as stream, np.load(stream, allow_pickle=False) as content:
-        lenet = LeNet({name: content[name] for name in content.files})
-    return Gauge(evaluation, lenet.features, "lenet")
+    return Gauge(evaluation, load_lenet().features, "lenet")
 
 
 def _described(

@@ -13,6 +13,7 @@ __all__ = ["ENCODERS", "Encoder", "build_encoder"]
 ENCODERS: dict[str, str] = {
     "clip": "madaudit.encoders.clip:Clip",
     "clip-onnx": "madaudit.encoders.clip_onnx:ClipOnnx",
+    "lenet": "madaudit.encoders.lenet:DigitLeNet",
 }
 
 

@@ -25,8 +25,12 @@ def _open_clip(folder: Path) -> dict[str, str]:
     return {"model": f"local-dir:{miniature(folder)[0]}"}
 
 
+def _lenet(folder: Path) -> dict[str, str]:
+    return {}
+
+
 # By encoder, the options that build a small one.
-_MINIATURES = {"clip": _open_clip, "clip-onnx": _onnx}
+_MINIATURES = {"clip": _open_clip, "clip-onnx": _onnx, "lenet": _lenet}
 _NAMES = [
     pytest.param(name, marks=pytest.mark.torch if name == "clip" else ()) for name in ENCODERS
 ]

@@ -8,13 +8,19 @@ pixels first, so values of different sides may be compared, unlike those on raw 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from importlib import resources
+from importlib.resources.abc import Traversable
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from madaudit.encoders.base import Encoder, Features
+from madaudit.encoders.crops import Crop
 from madaudit.errors import OptionError
 
 SIDE_PX = 28
@@ -75,6 +81,68 @@ class LeNet:
 
     def _weight(self, name: str) -> Array:
         return self.weights[name].astype(np.float32)
+
+
+@dataclass(frozen=True)
+class DigitLeNet(Encoder):
+    """LeNet as an encoder of squares of 28 × 28 pixels, for loops of small images.
+
+    Attributes:
+        weights: none but those in the package; for those who tell every encoder its weights.
+        threads: likewise; numpy's own number counts.
+    """
+
+    name: ClassVar[str] = "lenet"
+    version: ClassVar[int] = 1
+
+    weights: str = ""
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        if self.weights:
+            raise OptionError(
+                f"cannot give the encoder 'lenet' the weights {self.weights!r}: it knows those in "
+                f"the package alone; give weights="
+            )
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(_file().read_bytes()).hexdigest()
+
+    @property
+    def arithmetic(self) -> str:
+        return "float32"
+
+    @property
+    def side_px(self) -> int:
+        return SIDE_PX
+
+    @property
+    def dimension(self) -> int:
+        return N_FEATURES
+
+    def load(self) -> None:
+        load_lenet()
+
+    def project(self, crops: Sequence[Crop]) -> Features:
+        network = load_lenet()
+        rows = np.empty((len(crops), N_FEATURES), np.float32)
+        for row, crop in zip(rows, crops, strict=True):
+            values = crop.astype(np.float32) / np.float32(127.5) - 1
+            # One by one: the sums of a product of matrices depend on their number of rows.
+            row[:] = network.features(np.ascontiguousarray(values.transpose(2, 0, 1))[None])[0]
+        return rows
+
+
+@cache
+def load_lenet() -> LeNet:
+    """The trained LeNet of the package."""
+    with _file().open("rb") as stream, np.load(stream, allow_pickle=False) as content:
+        return LeNet({name: content[name] for name in content.files})
+
+
+def _file() -> Traversable:
+    return resources.files("madaudit.encoders").joinpath("lenet.npz")
 
 
 def resized(x: Array, side: int) -> Array:

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from madaudit.encoders.lenet import DigitLeNet, LeNet, load_lenet, resized
 from madaudit.errors import OptionError
-from madaudit.simulation.lenet import LeNet, resized
 
 SHAPES = {
     "conv1": (6, 1, 5, 5),
@@ -62,3 +62,12 @@ def test_resizing_keeps_a_flat_image_and_the_same_side():
 def test_points_are_refused():
     with pytest.raises(OptionError, match="no images"):
         LeNet(_weights()).features(np.zeros((5, 2), np.float32))
+
+
+def test_a_square_has_the_features_that_a_loop_measures():
+    square = np.random.default_rng(4).integers(0, 256, (28, 28, 3), dtype=np.uint8)
+    values = (square.astype(np.float32) / np.float32(127.5) - 1).transpose(2, 0, 1)[None]
+
+    np.testing.assert_array_equal(
+        DigitLeNet().project([square])[0], load_lenet().features(values)[0].astype(np.float32)
+    )
