@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from madaudit.commands.loop_pictures import (
+from madaudit.commands.chart_files import (
     BEYOND_SCORES,
     cut_picture,
     loop_picture,

@@ -198,7 +198,7 @@ def risk(
 
 
 def _draw(result: Assessment, spec: LoopSpec, folder: str) -> None:
-    from madaudit.commands.loop_pictures import (
+    from madaudit.commands.chart_files import (
         cut_picture,
         loop_picture,
         phase_picture,

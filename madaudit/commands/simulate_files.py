@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from madaudit.assessment import phase_of
-from madaudit.commands.loop_pictures import phase_picture, series_of, write_charts
+from madaudit.commands.chart_files import phase_picture, series_of, write_charts
 from madaudit.commands.loop_request import Known
 from madaudit.reports import charts
 from madaudit.types import Interval
