@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,17 +89,8 @@ class Folder:
         _replace(folder / "model.safetensors", data)
         if drawn.ndim == 4 and len(drawn):
             _replace(folder / "drawn.png", _grid(drawn))
-        content = {
-            "generation": step.generation,
-            "seed": step.seed,
-            "n_real": step.n_real,
-            "n_synthetic": step.n_synthetic,
-            "bias": step.bias,
-            "measures": {n: v if v == v else None for n, v in step.measures.items()},  # noqa: PLR0124
-            "measured_bias": step.measured_bias,
-            "model_error": step.model_error,
-            "has_diverged": step.has_diverged,
-        }
+        measures = {n: v if v == v else None for n, v in step.measures.items()}  # noqa: PLR0124
+        content = {**asdict(step), "measures": measures}
         _replace(folder / "step.json", json.dumps(content, indent=2).encode())
 
     def _of(self, generation: int) -> Path:

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from madaudit.commands.loop_options import loop_option, pool_option
+from madaudit.commands.loop_interventions import InterventionOptions
+from madaudit.commands.loop_options import COUNTS, REALS, loop_option, pool_option
+from madaudit.commands.scan_request import parse_options
 from madaudit.commands.shell import common_options, guarded, print_json
+from madaudit.commands.simulate_summary import print_trace
 from madaudit.commands.simulate_trained import FAMILIES as TRAINED
 from madaudit.commands.simulate_trained import TrainingOptions, parse_settings, run_trained
 from madaudit.errors import OptionError
@@ -21,27 +24,6 @@ if TYPE_CHECKING:
 Family = Literal["gaussian", "mixture", "ddpm", "flow", "normal", "stylegan", "wgan"]
 THEORIES = ("gaussian", "mixture")
 FAMILIES = (*THEORIES, *TRAINED)
-# Columns of the table for people, by family: name in a row to heading.
-_COLUMNS = {
-    "gaussian": {
-        "w2_squared": "E W2²",
-        "mean_error": "mean error",
-        "variance_ratio": "variance",
-        "typical_variance": "typical",
-    },
-    "mixture": {
-        "modes": "modes left",
-        "mean_error": "mean error",
-        "variance_ratio": "variance",
-        "modal_variance_ratio": "within modes",
-        "homozygosity": "same mode",
-    },
-}
-_TRAINED_COLUMNS = {
-    **{name: name for name in ("fid", "precision", "recall")},
-    "variance_ratio": "variance",
-    "measured_bias": "measured λ",
-}
 
 
 @dataclass(frozen=True)
@@ -70,6 +52,10 @@ def simulate(
     model_error: float | Sequence[float] = 0.0,
     filter_tpr: float | Sequence[float] = 0.0,
     filter_fpr: float | Sequence[float] = 0.0,
+    filter_detector: str | None = None,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    mark: str | None = None,
+    mark_bits: str | None = None,
     dim: int = 1,
     spectrum: Sequence[float] | None = None,
     data: str | None = None,
@@ -101,6 +87,12 @@ def simulate(
         filter_tpr: share of synthetic samples that a detector drops before training; may change
             by generation.
         filter_fpr: share of real samples that it drops; may change by generation.
+        filter_detector: of a trained loop, a detector of madaudit that drops samples as they enter
+            in place of a random share; filter_fpr is then what its cut may cost, one number.
+        options: detector's name to its options, for filter_detector.
+        mark: of a trained loop, a watermark on every draw that is trained on: "dwt_dct" or
+            "dwt_dct_svd".
+        mark_bits: its message, 0 or 1 for each block of 8 × 8 pixels; default: from a fixed seed.
         dim: dimension of the Gaussian.
         spectrum: eigenvalues of its covariance, in place of dim ones.
         data: "mixture25", "rosenbrock", "digits", "mnist" or a path (see
@@ -123,6 +115,10 @@ def simulate(
 
     if family not in FAMILIES:
         raise OptionError(f"simulate knows no family {family!r}{suggest(family, list(FAMILIES))}")
+    interventions = _interventions(
+        filter_detector, filter_tpr, filter_fpr, options or {}, mark, mark_bits
+    )
+    filters = None if filter_detector else _filters(filter_tpr, filter_fpr, generations)
     spec = LoopSpec(
         loop,  # type: ignore[arg-type]  # LoopSpec refuses other names itself
         pool=pool,  # type: ignore[arg-type]
@@ -135,15 +131,20 @@ def simulate(
         bias=bias,
         real_weight=real_weight,
         model_error=model_error,
-        filters=_filters(filter_tpr, filter_fpr, generations),
+        filters=filters,
         dim=len(spectrum) if spectrum else dim,
         spectrum=tuple(spectrum) if spectrum else None,
         generations=generations,
     )
     if family in TRAINED:
-        options = TrainingOptions(data, side, n_eval, dict(settings or {}))
+        training = TrainingOptions(data, side, n_eval, dict(settings or {}), interventions)
         return Simulation(
-            run_trained(family, spec, tuple(seeds), options, out=out, is_quiet=quiet)
+            run_trained(family, spec, tuple(seeds), training, out=out, is_quiet=quiet)
+        )
+    if not interventions.are_none:
+        raise OptionError(
+            f"the {family} family has no samples to mark or to show a detector; give "
+            f"--filter-tpr and --filter-fpr, or a family that trains ({', '.join(TRAINED)})"
         )
     content = _run(family, spec, tuple(seeds), monte_carlo, data)
     if out is not None:
@@ -172,6 +173,29 @@ def _filters(
     return tuple(Filter(*pair) for pair in zip(*rates, strict=True))
 
 
+def _interventions(
+    detector: str | None,
+    tpr: float | Sequence[float],
+    fpr: float | Sequence[float],
+    options: Mapping[str, Mapping[str, Any]],
+    mark: str | None,
+    mark_bits: str | None,
+) -> InterventionOptions:
+    if detector is None:
+        return InterventionOptions(options=options, mark=mark, mark_bits=mark_bits)
+    if tpr:
+        raise OptionError(
+            f"--filter-tpr is {tpr} with --filter-detector {detector}, whose share of synthetic "
+            f"samples is measured; leave it out"
+        )
+    if isinstance(fpr, Sequence):
+        raise OptionError(
+            f"--filter-fpr has {len(fpr)} values with --filter-detector {detector}, which has one "
+            f"cut; give one value"
+        )
+    return InterventionOptions(detector, fpr, options, mark, mark_bits)
+
+
 def _run(
     family: Family, spec: LoopSpec, seeds: tuple[int, ...], monte_carlo: int, data: str | None
 ) -> dict[str, Any]:
@@ -185,84 +209,6 @@ def _run(
         raise OptionError(f"--data is {data!r}; the gaussian family has no data, only --dim")
     trace = sample_loop(spec, monte_carlo, seeds) if monte_carlo else predict(spec)
     return trace.to_dict()
-
-
-def _print(content: dict[str, Any], out: str | None) -> None:
-    columns = _COLUMNS.get(content["family"], _TRAINED_COLUMNS)
-    seeds = {row.get("seed") for row in content["trace"]}
-    widths = {name: max(len(heading), 10) for name, heading in columns.items()}
-    heads = "  ".join(f"{heading:>{widths[name]}}" for name, heading in columns.items())
-    click.echo(f"{'generation':>10}{'  seed' if len(seeds) > 1 else ''}  {heads}")
-    for row in _chosen(content["trace"]):
-        cells = "  ".join(f"{_number(row.get(name)):>{width}}" for name, width in widths.items())
-        seed = f"{row['seed']:>6}" if len(seeds) > 1 else ""
-        click.echo(f"{row['generation']:>10}{seed}  {cells}")
-    for line in _conclusion(content):
-        click.echo(line)
-    if out is not None:
-        drawn = "" if content["family"] in TRAINED else " and charts (*.svg)"
-        click.echo(f"written: {out}/trace.json, {out}/trace.parquet{drawn}")
-
-
-def _chosen(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """All rows of a short run, else about twenty, the first and the last among them."""
-    last = max(row["generation"] for row in rows)
-    step = max(1, -(-last // 20))
-    return [row for row in rows if row["generation"] % step == 0 or row["generation"] == last]
-
-
-def _conclusion(content: dict[str, Any]) -> list[str]:
-    lines = [f"note: {flag}" for flag in content["flags"]]
-    end = content["fixed_point"]
-    if end is None:
-        return lines
-    where = (
-        "in the limit"
-        if end["generations_to_converge"] is None
-        else (f"converges (1 % left) in {end['generations_to_converge']} generations")
-    )
-    lines.append(
-        f"{where}: E W2² {_number(end['w2_squared'])}, variance {_number(end['variance_ratio'])} "
-        f"({end['note']})"
-    )
-    ratio = content["n_effective_ratio"]
-    lines.append(
-        f"as good as {_number(content['n_effective'])} real samples alone: "
-        f"{_number(ratio)} times those in the loop"
-    )
-    return lines
-
-
-def _number(value: float | None) -> str:
-    return "unbounded" if value is None else f"{value:.4g}"
-
-
-class _Numbers(click.ParamType[Any]):
-    """One number, or one for each generation: 100 or 100,80,60."""
-
-    def __init__(self, kind: type[int] | type[float]):
-        self._kind = kind
-        self.name = "integer" if kind is int else "number"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if not isinstance(value, str):
-            return value
-        try:
-            numbers = [self._number(word.strip()) for word in value.split(",")]
-        except ValueError:
-            self.fail(f"{value!r} is no {self.name}, and no list of them with commas", param, ctx)
-        return numbers[0] if len(numbers) == 1 else tuple(numbers)
-
-    def _number(self, word: str) -> float:
-        number = float(word)
-        if self._kind is float:
-            return number
-        if number != int(number):
-            raise ValueError(word)
-        return int(number)
-
-
-_COUNTS, _REALS = _Numbers(int), _Numbers(float)
 
 
 def _seeds(context: click.Context, parameter: click.Parameter, value: Any) -> tuple[int, ...]:
@@ -281,13 +227,13 @@ def _seeds(context: click.Context, parameter: click.Parameter, value: Any) -> tu
     help="Last models that draw the synthetic samples.",
 )
 @click.option("--keep", type=int, help="Generations that accumulated samples stay; all.")
-@click.option("--n-fresh", type=_COUNTS, default=0, metavar="N,…", help="Fresh real samples.")
-@click.option("--n-fixed", type=_COUNTS, default=0, help="Fixed real samples.")
-@click.option("--n-synthetic", type=_COUNTS, default=0, metavar="N,…", help="Synthetic samples.")
-@click.option("--n-initial", type=_COUNTS, help="Real samples of the first model.")
+@click.option("--n-fresh", type=COUNTS, default=0, metavar="N,…", help="Fresh real samples.")
+@click.option("--n-fixed", type=COUNTS, default=0, help="Fixed real samples.")
+@click.option("--n-synthetic", type=COUNTS, default=0, metavar="N,…", help="Synthetic samples.")
+@click.option("--n-initial", type=COUNTS, help="Real samples of the first model.")
 @click.option(
     "--bias",
-    type=_REALS,
+    type=REALS,
     default=1.0,
     metavar="λ,…",
     show_default=True,
@@ -302,7 +248,7 @@ def _seeds(context: click.Context, parameter: click.Parameter, value: Any) -> tu
 )
 @click.option(
     "--model-error",
-    type=_REALS,
+    type=REALS,
     default=0.0,
     metavar="ε²,…",
     show_default=True,
@@ -310,7 +256,7 @@ def _seeds(context: click.Context, parameter: click.Parameter, value: Any) -> tu
 )
 @click.option(
     "--filter-tpr",
-    type=_REALS,
+    type=REALS,
     default=0.0,
     metavar="R,…",
     show_default=True,
@@ -318,14 +264,28 @@ def _seeds(context: click.Context, parameter: click.Parameter, value: Any) -> tu
 )
 @click.option(
     "--filter-fpr",
-    type=_REALS,
+    type=REALS,
     default=0.0,
     metavar="R,…",
     show_default=True,
     help="Share of real samples that it drops.",
 )
+@click.option(
+    "--filter-detector",
+    metavar="NAME",
+    help="Detector that filters in place of a rate.",
+)
+@click.option(
+    "--option",
+    "options",
+    multiple=True,
+    metavar="DETECTOR.OPTION=VALUE",
+    help="An option of that detector; may be repeated.",
+)
+@click.option("--mark", metavar="METHOD", help="Watermark on draws: dwt_dct or dwt_dct_svd.")
+@click.option("--mark-bits", metavar="DIGITS", help="Its message, a bit each 8 × 8 pixels.")
 @click.option("--dim", type=int, default=1, show_default=True)
-@click.option("--spectrum", type=_REALS, metavar="E,…", help="Eigenvalues of the real covariance.")
+@click.option("--spectrum", type=REALS, metavar="E,…", help="Eigenvalues of the real covariance.")
 @click.option("--data", help="digits, mnist, mixture25, rosenbrock, or a path.")
 @click.option("--side", type=int, default=8, show_default=True, help="Of trained images, px.")
 @click.option("--n-eval", type=int, default=500, show_default=True, help="Samples that measure.")
@@ -339,7 +299,7 @@ def _seeds(context: click.Context, parameter: click.Parameter, value: Any) -> tu
 @click.option("--generations", type=int, default=10, show_default=True, help="After the first.")
 @click.option(
     "--seeds",
-    type=_COUNTS,
+    type=COUNTS,
     default=(0,),
     show_default="0",
     metavar="S,…",
@@ -378,9 +338,10 @@ def command(as_json: bool, quiet: bool, verbose: bool, **options: Any) -> int:
     if isinstance(options["spectrum"], float):
         options["spectrum"] = (options["spectrum"],)
     options["settings"] = parse_settings(options["settings"])
+    options["options"] = parse_options(options["options"])
     result = simulate(**options, quiet=quiet)
     if as_json:
         print_json(result.to_dict())
     elif not quiet:
-        _print(result.to_dict(), options["out"])
+        print_trace(result.to_dict(), options["out"])
     return 0

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from madaudit.commands.loop_interventions import InterventionOptions, build_interventions
 from madaudit.errors import OptionError
 
 if TYPE_CHECKING:
@@ -29,12 +30,14 @@ class TrainingOptions:
         side: of images, in pixels.
         n_evaluation: real samples that measure every generation, and draws of it.
         settings: the generator's own options.
+        interventions: what is done to samples before they are trained on.
     """
 
     data: str | None = None
     side: int = 8
     n_evaluation: int = 500
     settings: Mapping[str, Any] = field(default_factory=dict)
+    interventions: InterventionOptions = field(default_factory=InterventionOptions)
 
 
 def run_trained(
@@ -74,7 +77,8 @@ def run_trained(
     data = options.data or _DEFAULT_DATA.get(family, "digits")
     real = load_real(data, options.side)
     gauge = _gauge(real, options.n_evaluation)
-    loop = TrainedLoop(spec, generator, real, gauge)
+    interventions = build_interventions(options.interventions, gauge.real)
+    loop = TrainedLoop(spec, generator, real, gauge, interventions)
     described = _described(family, generator, spec, data, options)
     steps = list(_run(loop, seeds, described, out, is_quiet=is_quiet))
     content = _content(family, described, gauge, steps)
@@ -150,7 +154,7 @@ def _described(
     from madaudit.simulation.trace import spec_to_dict
 
     loop = {name: value for name, value in spec_to_dict(spec).items() if name != "generations"}
-    return {
+    described = {
         "family": family,
         "version": generator.version,
         "knob": generator.knob,
@@ -160,6 +164,9 @@ def _described(
         "side": options.side,
         "n_evaluation": options.n_evaluation,
     }
+    if not options.interventions.are_none:
+        described["interventions"] = options.interventions.to_dict()
+    return described
 
 
 def _content(

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from madaudit.errors import OptionError
 from madaudit.simulation.generators.base import (
@@ -22,6 +23,13 @@ from madaudit.simulation.generators.base import (
     Samples,
     State,
     Values,
+)
+from madaudit.simulation.interventions import (
+    NO_INTERVENTIONS,
+    Entered,
+    Interventions,
+    mark_strength,
+    marked,
 )
 from madaudit.simulation.loop import LoopSpec, require_samples
 from madaudit.simulation.measuring import Gauge
@@ -35,6 +43,8 @@ from madaudit.simulation.training_sets import (
     training_set,
 )
 
+#: Fields of a step that interventions alone give.
+INTERVENED = ("filter_tpr", "filter_fpr", "mark_agreement", "mark_strength")
 # What a seed is for; each use has a stream of its own.
 _TRAIN, _DRAW, _EVALUATE, _COMPARE = range(4)
 
@@ -53,6 +63,11 @@ class Step:
         model_error: ε² of one generation on real data, as a share of the real variance; told by
             generation 0 alone.
         has_diverged: training left the finite numbers; the loop ends here.
+        filter_tpr, filter_fpr: shares of the synthetic and of the real samples entering that a
+            detector dropped; None without one, or where none of them entered.
+        mark_agreement: share of the mark's bits that the model's own draws answer, though nobody
+            marked them; None without a mark.
+        mark_strength: see `interventions.mark_strength`.
     """
 
     generation: int
@@ -64,9 +79,13 @@ class Step:
     measured_bias: float | None = None
     model_error: float | None = None
     has_diverged: bool = False
+    filter_tpr: float | None = None
+    filter_fpr: float | None = None
+    mark_agreement: float | None = None
+    mark_strength: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON values; a number that is not finite is null."""
+        """JSON values; a number that is not finite is null, an intervention's only with one."""
         measures = {n: v if np.isfinite(v) else None for n, v in self.measures.items()}
         return {
             "generation": self.generation,
@@ -78,6 +97,7 @@ class Step:
             "model_error": self.model_error,
             "diverged": self.has_diverged,
             **measures,
+            **{name: value for name in INTERVENED if (value := getattr(self, name)) is not None},
         }
 
 
@@ -122,15 +142,19 @@ class TrainedLoop:
         generator: the family and its options.
         real: data.
         gauge: what measures every generation.
+        interventions: what is done to samples before they are trained on, beside the rates of
+            `spec.filters`, which drop at random.
     """
 
     spec: LoopSpec
     generator: Generator
     real: RealData
     gauge: Gauge
+    interventions: Interventions = NO_INTERVENTIONS
 
     def __post_init__(self) -> None:
         require_samples(self.spec)
+        self._require_one_filter()
         needed, available = self.n_real_needed(), self.real.n_available(self.gauge.n)
         if available is not None and needed > available:
             raise OptionError(
@@ -168,19 +192,34 @@ class TrainedLoop:
             if step.has_diverged:
                 return
 
+    def _require_one_filter(self) -> None:
+        if self.interventions.judge is None:
+            return
+        if self.spec.filters is not None:
+            raise OptionError(
+                "cannot filter by rates and by a detector in one loop: a detector's rates are "
+                "measured; give one of the two"
+            )
+        if self.spec.pool == "subsample":
+            raise OptionError(
+                "cannot filter by a detector with pool 'subsample', whose shares are reckoned "
+                "before anything is drawn; use 'replace' or 'accumulate'"
+            )
+
     def _generation(
         self, generation: int, seed: int, book: Ledger, tell: Callable[[float], None] | None
     ) -> Step:
-        parts = [part for part in training_set(Numbers(self.spec), generation) if part.n[0] > 0]
-        pieces = [self._piece(part, generation, seed, book) for part in parts]
-        samples = Samples(*(np.concatenate(column) for column in zip(*pieces, strict=True)))
-        weights = np.concatenate([np.full(int(part.n[0]), part.weight[0]) for part in parts])
-        n_synthetic = sum(int(part.n[0]) for part in parts if part.is_synthetic)
+        data = self._training_data(generation, seed, book)
         bias = float(self.spec.at("bias", max(generation, 1)))
-        counts = (generation, seed, len(samples) - n_synthetic, n_synthetic, bias)
+        n_real = len(data.samples) - data.n_synthetic
+        counts = (generation, seed, n_real, data.n_synthetic, bias)
+        samples = data.samples
         try:
             fitted = self.generator.fit(
-                samples, seed=_seed(seed, generation, _TRAIN), weights=weights, progress=tell
+                samples,
+                seed=_seed(seed, generation, _TRAIN),
+                weights=data.weights,
+                progress=tell,
             )
             drawn = self._drawn(fitted, bias, _seed(seed, generation, _EVALUATE))
         except DivergenceError:
@@ -195,9 +234,42 @@ class TrainedLoop:
             self.gauge.measure(drawn),
             self.gauge.variance_kept(drawn, unbiased) if bias != 1.0 else None,
             self._model_error(samples.values, unbiased) if generation == 0 else None,
+            False,
+            *data.entered.rates(),
+            *self._mark_left(drawn),
         )
         book.record(step, fitted.state(), drawn)
         return step
+
+    def _training_data(self, generation: int, seed: int, book: Ledger) -> _TrainingData:
+        """All samples of a generation, marked and filtered as the loop says."""
+        pieces, weights, n_synthetic, entered = [], [], 0, Entered()
+        for part in training_set(Numbers(self.spec), generation):
+            if part.n[0] <= 0:
+                continue
+            piece = self._piece(part, generation, seed, book)
+            if self.interventions.judge is not None and generation:
+                dropped = self.interventions.judge.drops(piece.values)
+                if _enters(part, generation):
+                    entered.add(dropped, is_synthetic=part.is_synthetic)
+                piece = Samples(piece.values[~dropped], piece.labels[~dropped])
+            pieces.append(piece)
+            weights.append(np.full(len(piece), part.weight[0]))
+            n_synthetic += len(piece) if part.is_synthetic else 0
+        samples = Samples(*(np.concatenate(column) for column in zip(*pieces, strict=True)))
+        if len(samples) < 2:
+            raise OptionError(
+                f"cannot train generation {generation} of seed {seed}: the filter left "
+                f"{len(samples)} samples; give more, or a detector that drops fewer"
+            )
+        return _TrainingData(samples, np.concatenate(weights), n_synthetic, entered)
+
+    def _mark_left(self, drawn: Values) -> tuple[float | None, float | None]:
+        """Agreement and strength of the mark in a model's own draws."""
+        mark = self.interventions.mark
+        if mark is None:
+            return None, None
+        return mark.agreement(drawn), mark_strength(mark, self.gauge.real, drawn)
 
     def _drawn(self, fitted: Fitted, bias: float, seed: int) -> Values:
         values = fitted.sample(self.gauge.n, bias=bias, seed=seed).values
@@ -214,7 +286,8 @@ class TrainedLoop:
         drawn_at = part.origin + 1 if part.source == "batch" else generation
         fitted = self.generator.restore(book.state(part.origin))
         draws = _seed(seed, drawn_at * 100_003 + part.origin, _DRAW)
-        return fitted.sample(n, bias=float(part.bias[0]), seed=draws)
+        drawn = fitted.sample(n, bias=float(part.bias[0]), seed=draws)
+        return marked(drawn, self.interventions.mark)
 
     def _start(self, part: Part, generation: int) -> int:
         """Where a part begins in the seed's order of real samples."""
@@ -233,6 +306,22 @@ class TrainedLoop:
         own = self.gauge.measure(unbiased)["fid"]
         samples = self.gauge.measure(trained_on[:n])["fid"]
         return max(own - samples, 0.0) / scale
+
+
+class _TrainingData(NamedTuple):
+    """What a generation is trained on: samples, their weights, and what entered."""
+
+    samples: Samples
+    weights: npt.NDArray[np.float64]
+    n_synthetic: int
+    entered: Entered
+
+
+def _enters(part: Part, generation: int) -> bool:
+    """Whether a part is new in this generation; others were judged before."""
+    if part.source == "kept":
+        return generation == 1
+    return part.source != "batch" or part.origin == generation - 1
 
 
 _MEASURES = (
