@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -142,23 +142,30 @@ def score_columns(calibration: Calibration | None) -> list[str]:
 
 
 def scored_rows(
-    store: Store, shard: str, survey: Survey, wanted: Wanted, extra: Sequence[str] = ()
+    store: Store,
+    shard: str,
+    looks_at: Mapping[str, str],
+    wanted: Wanted,
+    extra: Sequence[str] = (),
+    *,
+    silent: Collection[str] = (),
 ) -> Iterator[tuple[MarkRows, Floats]]:
     """Rows of a shard with their verdicts and combined scores, a row group at a time.
 
     Args:
         store: to read.
         shard: its name.
-        survey: of the store.
+        looks_at: detector to where its evidence stands (`Survey.looks_at`).
         wanted: the calibration and strata; without a calibration all scores are NaN.
         extra: further columns to keep.
+        silent: as in `mark_rows`.
     """
     calibration = wanted.calibration
     graded = set(calibration.detectors) if calibration else set()
-    marks = {name: place for name, place in survey.looks_at.items() if name not in graded}
+    marks = {name: place for name, place in looks_at.items() if name not in graded}
     by = needed_columns(store.columns(shard), wanted.by) if wanted.by else []
     columns = list(dict.fromkeys([*by, *score_columns(calibration), *extra]))
-    for rows in mark_rows(store, shard, marks, columns):
+    for rows in mark_rows(store, shard, marks, columns, silent=silent):
         if calibration is None:
             ratios = np.full(rows.rows.num_rows, np.nan)
         else:
@@ -201,43 +208,70 @@ def count_store(store: Store, survey: Survey, wanted: Wanted) -> Counted:
     if wanted.calibration is None and wanted.clusters is None:
         shards = (count_shard(store, m["shard"], survey, wanted) for m in survey.markers)
         return add_up(shards)
-    counted = _cached(store, survey, wanted)
+    counted = find_counts(store, survey, wanted)
+    if counted is None:
+        parts = (_part(store, marker, survey, wanted) for marker in survey.markers)
+        counted = add_up(parts)
+        keep_counts(store, survey, wanted, counted)
     return replace(counted, combiner=wanted.combiner)
 
 
-def _cached(store: Store, survey: Survey, wanted: Wanted) -> Counted:
-    digests = {marker["shard"]: _digest(marker) for marker in survey.markers}
-    whole = f"{wanted.folder}.npz"
-    of_all = hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()
-    found = read_counts(store, whole, of_all)
-    if found is None:
-        parts = (_part(store, shard, survey, wanted, digest) for shard, digest in digests.items())
-        found = add_up(parts)
-        write_counts(store, whole, of_all, found)
-    return found
+def find_counts(store: Store, survey: Survey, wanted: Wanted) -> Counted | None:
+    """Counts of all finished shards that were kept before; None where they must be made."""
+    found = read_counts(store, f"{wanted.folder}.npz", _digest_of_all(survey))
+    return found and replace(found, combiner=wanted.combiner)
+
+
+def keep_counts(store: Store, survey: Survey, wanted: Wanted, counted: Counted) -> None:
+    """Keep counts of all finished shards.
+
+    Raises:
+        StoreError: the store cannot be written.
+    """
+    write_counts(store, f"{wanted.folder}.npz", _digest_of_all(survey), counted)
+
+
+class ShardCounter:
+    """Counts one shard, a batch of its rows at a time, in their order."""
+
+    def __init__(self, shard: str, wanted: Wanted) -> None:
+        self._shard, self._wanted = shard, wanted
+        self._numbers: dict[Labels, int] = {}
+        self._tallies, self._cells = _Rows(), CellSum()
+        self._codes: list[Ints] = []
+        self._weights: list[Floats] = []
+        self._start = 0
+        clusters = wanted.clusters
+        self._clusters = clusters.numbers_of(shard) if clusters else None
+        self._sizes = clusters.sizes_of(shard) if clusters else None
+
+    def add(self, rows: MarkRows, ratios: Floats) -> None:
+        codes = _codes(stratum_labels(rows, self._shard, self._wanted), self._numbers)
+        stop, weights = self._start + len(codes), rows.weights()
+        of_rows = None if self._sizes is None else self._sizes[self._start : stop]
+        self._cells.add(StratumCells.count(codes, planes_of(rows), ratios, weights, of_rows))
+        self._tallies.add(rows.tallies(codes, len(self._numbers)))
+        if self._clusters is not None:
+            self._codes.append(codes)
+            self._weights.append(weights)
+        self._start = stop
+
+    def counted(self) -> Counted:
+        pairs = np.zeros((0, 3))
+        if self._clusters is not None and self._start:
+            codes, weights = np.concatenate(self._codes), np.concatenate(self._weights)
+            pairs = _paired(codes, self._clusters, weights)
+        n = len(self._numbers)
+        tallies, cells = self._tallies.total(n), self._cells.total()
+        return Counted(list(self._numbers), tallies, cells, pairs=pairs)
 
 
 def count_shard(store: Store, shard: str, survey: Survey, wanted: Wanted) -> Counted:
     """Counts of one shard, from its rows."""
-    numbers: dict[Labels, int] = {}
-    tallies = _Rows()
-    cells, codes_of, weights_of = CellSum(), [], []
-    sizes = wanted.clusters.sizes_of(shard) if wanted.clusters else None
-    start = 0
-    for rows, ratios in scored_rows(store, shard, survey, wanted):
-        codes = _codes(stratum_labels(rows, shard, wanted), numbers)
-        stop, weights = start + len(codes), rows.weights()
-        of_rows = None if sizes is None else sizes[start:stop]
-        cells.add(StratumCells.count(codes, planes_of(rows), ratios, weights, of_rows))
-        tallies.add(rows.tallies(codes, len(numbers)))
-        codes_of.append(codes)
-        weights_of.append(weights)
-        start = stop
-    pairs = np.zeros((0, 3))
-    if wanted.clusters and start:
-        clusters = wanted.clusters.numbers_of(shard)
-        pairs = _paired(np.concatenate(codes_of), clusters, np.concatenate(weights_of))
-    return Counted(list(numbers), tallies.total(len(numbers)), cells.total(), pairs=pairs)
+    counter = ShardCounter(shard, wanted)
+    for rows, ratios in scored_rows(store, shard, survey.looks_at, wanted):
+        counter.add(rows, ratios)
+    return counter.counted()
 
 
 def _codes(labels: list[Labels], numbers: dict[Labels, int]) -> Ints:
@@ -255,30 +289,43 @@ def _paired(strata: Ints, clusters: Ints, weights: Floats) -> Floats:
     return np.stack([strata[starts], clusters[starts], np.add.reduceat(weights, starts)], axis=1)
 
 
-def add_up(parts: Iterator[Counted]) -> Counted:
+def add_up(parts: Iterable[Counted]) -> Counted:
     """Counts of all shards together; strata beyond the most that are kept go together."""
+    found = joined(parts, most_strata=MAX_STRATA)
+    if not len(found.pairs):
+        return found
+    strata, clusters = (found.pairs[:, place].astype(np.int64) for place in (0, 1))
+    of_strata = _paired(strata, clusters, found.pairs[:, 2])
+    squares = np.bincount(
+        of_strata[:, 0].astype(np.int64), of_strata[:, 2] ** 2, len(found.labels)
+    ).astype(np.float64)
+    of_all = _paired(np.zeros_like(clusters), clusters, found.pairs[:, 2])
+    whole = float((of_all[:, 2] ** 2).sum())
+    return Counted(found.labels, found.tallies, found.cells, squares, whole)
+
+
+def joined(parts: Iterable[Counted], *, most_strata: int | None = None) -> Counted:
+    """Counts of some shards, which can be joined with those of others.
+
+    Args:
+        parts: in the order of the shards.
+        most_strata: that are kept apart; None for all.
+    """
     numbers: dict[Labels, int] = {}
     tallies = _Rows()
     cells, pairs = CellSum(), []
     for part in parts:
-        renamed = np.array([_number(label, numbers) for label in part.labels], dtype=np.int64)
+        renamed = np.array(
+            [_number(label, numbers, most_strata) for label in part.labels], dtype=np.int64
+        )
         tallies.add(part.tallies, renamed)
         cells.add(part.cells.renumbered(renamed))
         if len(part.pairs):
             named = part.pairs.copy()
             named[:, 0] = renamed[part.pairs[:, 0].astype(np.int64)]
             pairs.append(named)
-    squares, whole = None, 0.0
-    if pairs:
-        all_pairs = np.concatenate(pairs)
-        strata, clusters = all_pairs[:, 0].astype(np.int64), all_pairs[:, 1].astype(np.int64)
-        of_strata = _paired(strata, clusters, all_pairs[:, 2])
-        squares = np.bincount(
-            of_strata[:, 0].astype(np.int64), of_strata[:, 2] ** 2, len(numbers)
-        ).astype(np.float64)
-        of_all = _paired(np.zeros_like(clusters), clusters, all_pairs[:, 2])
-        whole = float((of_all[:, 2] ** 2).sum())
-    return Counted(list(numbers), tallies.total(len(numbers)), cells.total(), squares, whole)
+    all_pairs = np.concatenate(pairs) if pairs else np.zeros((0, 3))
+    return Counted(list(numbers), tallies.total(len(numbers)), cells.total(), pairs=all_pairs)
 
 
 class _Rows:
@@ -302,8 +349,8 @@ class _Rows:
         return self._table[:n]
 
 
-def _number(label: Labels, numbers: dict[Labels, int]) -> int:
-    if label not in numbers and len(numbers) >= MAX_STRATA:
+def _number(label: Labels, numbers: dict[Labels, int], most: int | None) -> int:
+    if most is not None and label not in numbers and len(numbers) >= most:
         label = (_FURTHER,) * len(label)
     return numbers.setdefault(label, len(numbers))
 
@@ -311,13 +358,19 @@ def _number(label: Labels, numbers: dict[Labels, int]) -> int:
 # ---- the cache
 
 
-def _part(store: Store, shard: str, survey: Survey, wanted: Wanted, digest: str) -> Counted:
+def _part(store: Store, marker: Mapping[str, Any], survey: Survey, wanted: Wanted) -> Counted:
+    shard, digest = marker["shard"], _digest(marker)
     path = f"{wanted.folder}/{shard}.npz"
     found = read_counts(store, path, digest)
     if found is None:
         found = count_shard(store, shard, survey, wanted)
         write_counts(store, path, digest, found)
     return found
+
+
+def _digest_of_all(survey: Survey) -> str:
+    digests = {marker["shard"]: _digest(marker) for marker in survey.markers}
+    return hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()
 
 
 def _digest(marker: Mapping[str, Any]) -> str:

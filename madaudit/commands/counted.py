@@ -7,6 +7,7 @@ whatever is wrong with it makes it a file that is not there.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -57,6 +58,13 @@ class Counted:
     @property
     def tally(self) -> MarkTally:
         return MarkTally.of(self.tallies.sum(axis=0))
+
+
+def marks_alone(tallies: Iterable[MarkTally]) -> Counted:
+    """Counts of what marks say of all samples together, without scores or strata."""
+    total = sum(tallies, MarkTally())
+    row = np.array([[getattr(total, one.name) for one in fields(MarkTally)]], dtype=np.float64)
+    return Counted([()], row, StratumCells.empty())
 
 
 def write_counts(store: Store, path: str, digest: str, counted: Counted) -> None:

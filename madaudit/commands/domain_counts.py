@@ -42,6 +42,13 @@ class DomainCounts:
         own = rows.tallies(hosts.indices.to_numpy().astype(np.int64), len(numbers))
         np.add.at(self._sums, numbers, own)
 
+    def merge(self, later: DomainCounts) -> None:
+        """Take in what was counted in later shards."""
+        self.n_rows += later.n_rows
+        if later._numbers:
+            numbers = np.array([self._number(host) for host in later._numbers])
+            np.add.at(self._sums, numbers, later._sums[: len(numbers)])
+
     def tallies(self) -> dict[str, MarkTally]:
         """Domain to counts; samples without a URL left out."""
         return {

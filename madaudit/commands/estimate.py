@@ -7,7 +7,7 @@ and by stratum, and each sample its posterior; with labels what people saw stand
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import get_args
 
 import click
@@ -38,7 +38,7 @@ from madaudit.commands.store_tiers import (
     settings_of,
 )
 from madaudit.commands.stratum import StrataTold, Stratum
-from madaudit.commands.watermark_checks import watermark_checks
+from madaudit.commands.watermark_checks import Sketch, watermark_checks
 from madaudit.errors import OptionError, StoreError
 from madaudit.estimation import Floor, MarkTally, estimate_floor
 from madaudit.estimation.calibration import Calibration
@@ -48,15 +48,13 @@ from madaudit.scanning.store import Store
 from madaudit.scanning.survey import Survey
 from madaudit.types import Interval
 
-__all__ = ["Estimate", "command", "conclude", "estimate", "require_finished"]
+__all__ = ["Asked", "Estimate", "ask", "command", "estimate", "require_finished", "tell"]
 
 BY_CHANCE = (
     "a check with p-values calls a sample marked at its own threshold, so the floor may hold by "
     "chance that threshold times the samples tested; what holds for the whole data set stands "
     "under watermarks"
 )
-# Values of the columns to counts.
-Strata = Mapping[tuple[str, ...], MarkTally]
 
 
 def estimate(
@@ -93,52 +91,77 @@ def estimate(
     opened = Store(store.rstrip("/"))
     survey = opened.survey()
     require_finished(opened, survey)
-    ruler = _calibration(calibration, survey)
-    clusters, stale = _clusters(opened, survey)
-    wanted = Wanted(ruler, tuple(by), clusters, _concepts(opened, survey, by))
-    counted = count_store(opened, survey, wanted)
-    request = Request(settings_of(ruler, level), composite, survey.is_sampled)
-    gold = None
-    if labels is not None:
-        given = read_labels(labels) if isinstance(labels, str) else labels
-        gold = gold_labels(opened, survey, given, counted, wanted, composite)
-        settings = replace(request.settings, checks=given.label_checks(composite))
-        request = replace(request, settings=settings)
-    known = _conclude(survey, counted, request, wanted, gold)
-    checks = watermark_checks(opened, survey, level=level)
-    extra = (BY_CHANCE,) if checks else ()
-    known = replace(
-        known,
-        watermarks=checks,
-        assumptions=(*known.assumptions, *extra),
-        flags=(*known.flags, *stale),
-    )
-    if ruler is not None and posteriors:
-        _write_posteriors(opened, survey, wanted, known, request)
+    asked = ask(opened, survey, calibration=calibration, by=by)
+    counted = count_store(opened, survey, asked.wanted)
+    request = asked.request(survey, composite, level)
+    known = tell(opened, survey, asked, counted, request, labels=labels)
+    if asked.wanted.calibration is not None and posteriors:
+        _write_posteriors(opened, survey, asked.wanted, known, request)
     return known
 
 
-def conclude(
+@dataclass(frozen=True)
+class Asked:
+    """What is to be counted of a store.
+
+    Attributes:
+        wanted: calibration, strata and near-duplicate clusters.
+        flags: why clusters that are there are of no use.
+    """
+
+    wanted: Wanted
+    flags: tuple[str, ...] = ()
+
+    def request(
+        self, survey: Survey, composite: Composite = "real", level: float = 0.95
+    ) -> Request:
+        settings = settings_of(self.wanted.calibration, level)
+        return Request(settings, composite, survey.is_sampled)
+
+
+def ask(
+    store: Store, survey: Survey, *, calibration: str | Calibration | None, by: Sequence[str]
+) -> Asked:
+    """Read what an estimate rests on besides the rows.
+
+    Raises:
+        InputError: no calibration there, or one of other detectors.
+    """
+    ruler = _calibration(calibration, survey)
+    clusters, stale = _clusters(store, survey)
+    wanted = Wanted(ruler, tuple(by), clusters, _concepts(store, survey, by))
+    return Asked(wanted, stale)
+
+
+def tell(
+    store: Store,
     survey: Survey,
-    total: MarkTally,
-    strata: Strata,
+    asked: Asked,
+    counted: Counted,
+    request: Request,
     *,
-    by: Sequence[str] = (),
-    composite: Composite = "real",
-    level: float = 0.95,
+    labels: str | LabelSet | None = None,
+    sketches: Mapping[str, Sketch] | None = None,
 ) -> Estimate:
-    """What marks alone say of p, from counts that were taken before."""
-    request = Request(settings_of(None, level), composite, survey.is_sampled)
-    numbered = [
-        _stratum(number, labels, tally, by, request)
-        for number, (labels, tally) in enumerate(strata.items())
-    ]
-    return Estimate(
-        total,
-        _floor(total, request),
-        floor_assumptions(is_sampled=survey.is_sampled, composite=composite),
-        floor_flags(survey, total),
-        _ordered(numbered),
+    """What counts of all finished shards say of p.
+
+    Raises:
+        InputError: labels that cannot be read, or of another store.
+    """
+    gold = None
+    if labels is not None:
+        given = read_labels(labels) if isinstance(labels, str) else labels
+        gold = gold_labels(store, survey, given, counted, asked.wanted, request.composite)
+        settings = replace(request.settings, checks=given.label_checks(request.composite))
+        request = replace(request, settings=settings)
+    known = _conclude(survey, counted, request, asked.wanted, gold)
+    checks = watermark_checks(store, survey, level=request.settings.level, sketches=sketches)
+    extra = (BY_CHANCE,) if checks else ()
+    return replace(
+        known,
+        watermarks=checks,
+        assumptions=(*known.assumptions, *extra),
+        flags=(*known.flags, *asked.flags),
     )
 
 

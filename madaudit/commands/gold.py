@@ -213,7 +213,7 @@ def _place(store: Store, survey: Survey, labels: Sequence[Label], wanted: Wanted
                 f"cannot use the labels: the store has no finished shard {shard[:200]!r}"
             )
         wanted_ordinals = np.array(list(ordinals))
-        for rows, ratios in scored_rows(store, shard, survey, wanted):
+        for rows, ratios in scored_rows(store, shard, survey.looks_at, wanted):
             in_rows = rows.rows.column("ordinal").to_numpy()
             chosen = np.flatnonzero(np.isin(in_rows, wanted_ordinals))
             if not len(chosen):

@@ -203,7 +203,7 @@ def _candidates(
     for marker in survey.markers:
         shard, start = marker["shard"], 0
         clusters = scores.clusters.numbers_of(shard) if scores.clusters else None
-        for rows, ratios in scored_rows(store, shard, survey, scores):
+        for rows, ratios in scored_rows(store, shard, survey.looks_at, scores, ["format"]):
             bins, weights = groups[places_of(ratios)], rows.weights()
             is_image = ~np.asarray(rows.rows.column("format").is_null())
             can_draw = (planes_of(rows) == UNMARKED) & is_image

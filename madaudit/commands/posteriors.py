@@ -110,7 +110,7 @@ def _write_shard(
         store.create(f"{folder}/{shard}.parquet") as file,
         pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer,
     ):
-        for rows, ratios in scored_rows(store, shard, survey, Wanted(wanted.calibration)):
+        for rows, ratios in scored_rows(store, shard, survey.looks_at, Wanted(wanted.calibration)):
             known = table[places_of(ratios)]
             known[rows.verdicts == SYNTHETIC] = 1.0
             if counts_composite:

@@ -10,14 +10,19 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from madaudit.commands.estimate import Estimate, conclude, estimate, require_finished
+from madaudit.commands.estimate import Estimate, ask, require_finished, tell
+from madaudit.commands.label_files import read_labels
 from madaudit.commands.loop_options import loop_option, pool_option
 from madaudit.commands.loop_request import Known, LoopRequest
 from madaudit.commands.observability import blindness_in_words
-from madaudit.commands.posteriors import posteriors_folder
-from madaudit.commands.report_gallery import Posteriors
 from madaudit.commands.report_risk import Consequences, consequences
-from madaudit.commands.report_rows import Gathered, broken_samples, gather, shown_samples
+from madaudit.commands.report_rows import (
+    Floats,
+    Gathered,
+    broken_samples,
+    shown_samples,
+    walk_store,
+)
 from madaudit.commands.report_scores import (
     combined_picture,
     histograms,
@@ -39,7 +44,7 @@ from madaudit.commands.report_words import (
     tools,
 )
 from madaudit.commands.shell import common_options, guarded, print_json
-from madaudit.commands.watermark_checks import watermark_counts
+from madaudit.commands.watermark_checks import scored_detectors, watermark_counts
 from madaudit.errors import OptionError
 from madaudit.estimation import MarkTally
 from madaudit.reports import RENDERERS, build_renderer
@@ -82,14 +87,19 @@ def report(
     generations: int = 10,
     tolerance: float = 0.01,
     pictures: str = "stored",
+    labels: str | None = None,
+    workers: int | None = None,
 ) -> ReportFiles:
     """Write the audit report into the store's folder `report/`.
+
+    From a script, keep the call below `if __name__ == "__main__":`, since a large store is read
+    by several processes.
 
     Args:
         store: folder or URL of the store.
         format: names of renderers.
-        calibration: folder of one, or "default"; None for marks alone. Posteriors are written
-            into the store, as `estimate` does.
+        calibration: folder of one, or "default"; None for marks alone. Its counts are kept in
+            the store; the samples' posteriors are written by `estimate` alone.
         by: columns of strata; "domain" is the host of the URL.
         loop: as in `risk`, like all that follow.
         pool: what becomes of old synthetic samples.
@@ -100,6 +110,8 @@ def report(
         tolerance: harm that is accepted.
         pictures: "stored" shows what the scan kept; "inputs" also reads unmarked samples from
             the inputs, at the places that the store names.
+        labels: what people saw, as in `estimate`; None for none.
+        workers: processes that read the rows; None for one per processor where it pays.
 
     Raises:
         StoreError: no store, or none of its shards is finished.
@@ -111,7 +123,13 @@ def report(
     opened = Store(store.rstrip("/"))
     request = LoopRequest(loop, pool, bias, model_error, dim, generations, tolerance)
     content = assemble(
-        opened, request, calibration=calibration, by=by, reads_inputs=pictures == "inputs"
+        opened,
+        request,
+        calibration=calibration,
+        labels=labels,
+        by=by,
+        reads_inputs=pictures == "inputs",
+        workers=workers,
     )
     paths = {}
     for renderer in renderers:
@@ -126,8 +144,10 @@ def assemble(
     request: LoopRequest | None = None,
     *,
     calibration: str | None = None,
+    labels: str | None = None,
     by: Sequence[str] = (),
     reads_inputs: bool = False,
+    workers: int | None = None,
 ) -> AuditReport:
     """Everything the report shows.
 
@@ -135,19 +155,24 @@ def assemble(
         store: to read.
         request: the loop that is assumed.
         calibration: folder of one, or "default"; None for marks alone.
+        labels: as in `report`.
         by: columns of strata.
         reads_inputs: as `report`'s pictures "inputs".
+        workers: as in `report`.
     """
     request = request or LoopRequest()
     survey = store.survey()
     require_finished(store, survey)
-    known = estimate(store.url, calibration=calibration, by=by) if calibration or by else None
-    ruled = known is not None and known.calibration is not None
-    gathered = gather(store, survey, _posteriors(store, known) if known and ruled else None)
+    asked = ask(store, survey, calibration=calibration, by=by)
+    gathered, counted = walk_store(store, survey, asked.wanted, workers)
     total = sum(gathered.shards.values(), MarkTally())
-    known = known or conclude(survey, total, {})
+    sketches = gathered.sketches
+    given = None if labels is None else read_labels(labels)
+    known = tell(
+        store, survey, asked, counted, asked.request(survey), labels=given, sketches=sketches
+    )
     told = _consequences(known, total, request)
-    scores = histograms(store, survey)
+    scores = histograms(sketches, scored_detectors(survey.looks_at))
     floor, content = known.floor.all_marks, known.to_dict()
     return replace(
         _counted(survey, gathered, total),
@@ -158,12 +183,17 @@ def assemble(
         floor=floor,
         validated_floor=known.floor.validated,
         tier=known.tier,
-        hits=shown_samples(store, survey, gathered, reads_inputs=reads_inputs),
+        hits=shown_samples(
+            store, survey, gathered, _p_synthetic(known), reads_inputs=reads_inputs
+        ),
         faults=faults(survey, broken_samples(store, gathered)),
         method=method(
-            survey.manifest, known.assumptions, known.flags, _command(request, calibration, by)
+            survey.manifest,
+            known.assumptions,
+            known.flags,
+            _command(request, calibration=calibration, labels=labels, by=by),
         ),
-        watermarks=watermark_counts(store, survey, level=floor.level),
+        watermarks=watermark_counts(known.watermarks),
         scores=(*_combined(known, told), *score_pictures(scores)),
         multiples=multiples_of_strata(known, ", ".join(by)) or multiples_of(scores),
         tiers=_tiers(content["tiers"]),
@@ -174,10 +204,10 @@ def assemble(
     )
 
 
-def _posteriors(store: Store, known: Estimate) -> Posteriors | None:
-    if known.calibration is None:
-        return None
-    return Posteriors(store, posteriors_folder(known.calibration.fingerprint))
+def _p_synthetic(known: Estimate) -> Floats | None:
+    """Posterior by cell of the combined score."""
+    model = known.tiers.model_based if known.tiers else None
+    return np.array(model.p_synthetic) if model else None
 
 
 def _counted(survey: Survey, gathered: Gathered, total: MarkTally) -> AuditReport:
@@ -291,11 +321,15 @@ def _tiers(tiers: dict[str, Any]) -> tuple[tuple[str, Interval | None], ...]:
     )
 
 
-def _command(request: LoopRequest, calibration: str | None, by: Sequence[str]) -> str:
+def _command(
+    request: LoopRequest, *, calibration: str | None, labels: str | None, by: Sequence[str]
+) -> str:
     """The command that repeats the report; flags at their defaults are left out."""
     words = ["madaudit report STORE"]
     if calibration is not None:
         words.append(f"--calibration {shlex.quote(calibration)}")
+    if labels is not None:
+        words.append(f"--labels {shlex.quote(labels)}")
     if by:
         words.append(f"--by {shlex.quote(','.join(by))}")
     for name, value in request._asdict().items():
@@ -315,6 +349,7 @@ def _command(request: LoopRequest, calibration: str | None, by: Sequence[str]) -
     help=f"Any of {', '.join(RENDERERS)}.",
 )
 @click.option("--calibration", metavar="DIR", help="Known samples' scores: a folder, or default.")
+@click.option("--labels", metavar="FILE", help="What people saw: of label read, or CSV.")
 @click.option("--by", metavar="COL,…", help="Strata: columns, domain, year or cluster.")
 @loop_option
 @pool_option
@@ -331,6 +366,7 @@ def _command(request: LoopRequest, calibration: str | None, by: Sequence[str]) -
     show_default=True,
     help="Also read unmarked samples from the inputs that the store names.",
 )
+@click.option("--workers", type=click.IntRange(1), metavar="N", help="Default: what pays.")
 @common_options
 @guarded
 def command(

@@ -8,15 +8,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from madaudit.commands.estimate import Estimate
-from madaudit.errors import StoreError
+from madaudit.commands.store_estimate import Estimate
+from madaudit.commands.watermark_checks import Sketch
 from madaudit.estimation import MarkTally
 from madaudit.estimation.sketch import bin_edges
 from madaudit.reports.pictures import GroupScores, Multiples, ScorePicture, TrendPoint
-from madaudit.scanning.sketches import GRADED_EDGES, P_VALUE_EDGES, read_sketch
-from madaudit.scanning.store import Store, sketch_path
-from madaudit.scanning.survey import Survey
-from madaudit.types import Interval, can_hit
+from madaudit.scanning.sketches import GRADED_EDGES, P_VALUE_EDGES
+from madaudit.types import Interval
 
 Floats = npt.NDArray[np.float64]
 
@@ -45,35 +43,22 @@ class Histograms(NamedTuple):
     missing: float
 
 
-def histograms(store: Store, survey: Survey) -> dict[str, Histograms]:
+def histograms(sketches: Mapping[str, Sketch], detectors: Sequence[str]) -> dict[str, Histograms]:
     """Scores by detector, for those that score.
 
-    Raises:
-        StoreError: a finished shard's sketch is missing or damaged.
+    Args:
+        sketches: by shard.
+        detectors: that may have scores.
     """
-    scored = [
-        name for name, place in survey.looks_at.items() if place != "metadata" or can_hit(name)
-    ]
-    # Marks in metadata have no scores: without another detector no sketch is read.
-    if all(survey.looks_at[name] == "metadata" for name in scored):
-        return {}
     found: dict[str, dict[str, Floats]] = {}
     missing: dict[str, float] = {}
-    for marker in survey.markers:
-        path = sketch_path(marker["shard"])
-        data = store.read_file(path)
-        if data is None:
-            raise StoreError(
-                f"cannot read {path} of store {store.url}: it is missing; delete the shard's "
-                f"marker and scan again"
-            )
-        arrays = read_sketch(data, f"{path} of store {store.url}")
-        for name in scored:
+    for shard, arrays in sketches.items():
+        for name in detectors:
             counts = arrays.get(f"{name}_scores")
             if counts is not None and _edges(counts) is not None:
                 missing[name] = missing.get(name, 0.0) + float(counts[-1])
                 if counts[:-1].any():
-                    found.setdefault(name, {})[marker["shard"]] = counts[:-1].astype(float)
+                    found.setdefault(name, {})[shard] = counts[:-1].astype(float)
     return {name: _coarse(shards, missing[name]) for name, shards in found.items()}
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from madaudit.commands.cluster_rows import open_clusters
+from madaudit.commands.combined import Clusters
 from madaudit.errors import StoreError
 from madaudit.scanning.store import Store
 from madaudit.scanning.survey import Survey
@@ -36,6 +37,35 @@ class StoreClusters:
 
     def sizes_of(self, shard: str) -> Floats:
         return np.asarray(self.sizes[self.numbers[shard]], dtype=np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class OwnClusters:
+    """Clusters of a few shards, by themselves small enough for another process.
+
+    Attributes:
+        fingerprint: of all clusters.
+        numbers: shard to the cluster of each of its rows (n,).
+        sizes: shard to the rows in the cluster of each of its rows (n,).
+    """
+
+    fingerprint: str
+    numbers: Mapping[str, Ints]
+    sizes: Mapping[str, Floats]
+
+    @classmethod
+    def of(cls, clusters: Clusters, shards: Iterable[str]) -> OwnClusters:
+        """Those of some shards."""
+        names = list(shards)
+        numbers = {name: clusters.numbers_of(name) for name in names}
+        sizes = {name: clusters.sizes_of(name) for name in names}
+        return cls(clusters.fingerprint, numbers, sizes)
+
+    def numbers_of(self, shard: str) -> Ints:
+        return self.numbers[shard]
+
+    def sizes_of(self, shard: str) -> Floats:
+        return self.sizes[shard]
 
 
 def read_store_clusters(store: Store, survey: Survey) -> StoreClusters | None:

@@ -17,6 +17,9 @@ from madaudit.scanning.details import read_detail
 from madaudit.scanning.store import Store
 from madaudit.types import LABELS, can_hit
 
+# What a state says of whether a mark was seen.
+_ABSENT, _PRESENT = 1, 2
+_FLAGS = {"absent": _ABSENT, "present": _PRESENT}
 _CODES = {"synthetic": SYNTHETIC, "composite": COMPOSITE, "real": REAL}
 _HOST = re.compile(r"^[a-z][a-z0-9+.\-]*://(?:[^/?#@]*@)?([^/?#:]+)", re.IGNORECASE)
 # A month after the year keeps sizes, prices and article numbers from being taken for years.
@@ -82,24 +85,30 @@ def mark_rows(
     Raises:
         StoreError: rows are missing or damaged, or say more than the marker.
     """
-    columns = ["ordinal", "weight", "status", "reencoded", "size", "format", *extra]
+    columns = ["ordinal", "weight", "status", "reencoded", *extra]
     marks = {name: place for name, place in detectors.items() if can_hit(name)}
+    if {"metadata", "text"} <= set(marks.values()):
+        columns += ["size", "format"]  # which tell documents from images
     for name in marks:
         columns.append(f"{name}_state")
         if name not in silent:
             columns.append(f"{name}_detail")
     for rows in store.row_batches(shard, list(dict.fromkeys(columns))):
+        found = {name: _flags(rows.column(f"{name}_state")) for name in marks}
         for name in silent:
-            if name in marks and _is_any(rows.column(f"{name}_state"), ("present",)).any():
+            if name in marks and (found[name] == _PRESENT).any():
                 raise StoreError(
                     f"cannot use shards/{shard}.json of store {store.url}: it says that {name} "
                     f"found nothing, and rows say otherwise; delete the file and scan again"
                 )
-        yield _judge(rows, marks, silent)
+        yield _judge(rows, marks, found, silent)
 
 
 def _judge(
-    rows: pa.RecordBatch, detectors: Mapping[str, str], silent: Collection[str] = ()
+    rows: pa.RecordBatch,
+    detectors: Mapping[str, str],
+    found: Mapping[str, npt.NDArray[np.int8]],
+    silent: Collection[str],
 ) -> MarkRows:
     n = rows.num_rows
     verdicts = np.full(n, len(LABELS), dtype=np.int8)
@@ -107,11 +116,11 @@ def _judge(
     seen_by: dict[str, npt.NDArray[np.bool_]] = {}
     details: dict[str, dict[int, dict[str, Any]]] = {}
     for name in detectors:
-        states = rows.column(f"{name}_state")
-        is_present = _is_any(states, ("present",))
-        seen_by[name] = is_present | _is_any(states, ("absent",))
+        seen_by[name] = found[name] > 0
         details[name] = (
-            {} if name in silent else _details(rows.column(f"{name}_detail"), is_present)
+            {}
+            if name in silent
+            else _details(rows.column(f"{name}_detail"), found[name] == _PRESENT)
         )
         for index, detail in details[name].items():
             code = _CODES.get(str(detail.get("label")))
@@ -177,6 +186,18 @@ def _sight_of(seen_by: Sequence[npt.NDArray[np.bool_]], n: int) -> _Sight:
     return _Sight(seen, blind)
 
 
+def _flags(states: pa.Array) -> npt.NDArray[np.int8]:
+    """What a detector saw in each row: 0 nothing it could see, _ABSENT or _PRESENT (n,)."""
+    if not pa.types.is_dictionary(states.type):
+        states = states.dictionary_encode()
+    names = states.dictionary.to_pylist()
+    # One place more, for rows without a state, whose code is then −1.
+    flags = np.array([*map(_FLAGS.get, names, [0] * len(names)), 0], dtype=np.int8)
+    codes = states.indices if not states.null_count else states.indices.fill_null(-1)
+    seen: npt.NDArray[np.int8] = flags[codes.to_numpy()]
+    return seen
+
+
 def _is_any(column: pa.Array, texts: Sequence[str]) -> npt.NDArray[np.bool_]:
     """Whether each value is one of some texts; by its code where there are codes."""
     if not pa.types.is_dictionary(column.type):
@@ -202,14 +223,14 @@ def _details(column: pa.Array, is_present: npt.NDArray[np.bool_]) -> dict[int, d
 
     A statistical check has one on every row, and what it says of an unmarked one is no evidence.
     """
-    found: dict[int, dict[str, Any]] = {}
     if not is_present.any() or column.null_count == len(column):
-        return found
-    for index in np.flatnonzero(is_present & ~np.asarray(column.is_null())).tolist():
-        detail = read_detail(column[index].as_py())
-        if detail:
-            found[index] = detail
-    return found
+        return {}
+    places = np.flatnonzero(is_present & ~np.asarray(column.is_null()))
+    texts = column.take(pa.array(places)).to_pylist()
+    details = map(read_detail, texts)
+    return {
+        index: detail for index, detail in zip(places.tolist(), details, strict=True) if detail
+    }
 
 
 def group_labels(rows: MarkRows, column: str) -> npt.NDArray[np.object_]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,8 @@ from madaudit.scanning.store import Store, sketch_path
 from madaudit.scanning.survey import Survey
 from madaudit.types import STATES, can_hit
 
+#: A shard's counts by score and by state, by the name of the detector and what they are.
+Sketch = dict[str, Counts]
 _PRESENT = STATES.index("present")
 _FLAGGED_SHOWN = 50
 
@@ -52,36 +55,53 @@ class WatermarkCheck:
         )
 
 
-def watermark_checks(store: Store, survey: Survey, *, level: float) -> tuple[WatermarkCheck, ...]:
+def scored_detectors(looks_at: Mapping[str, str]) -> list[str]:
+    """Detectors whose scores a store's sketches may hold; marks in metadata have none."""
+    return [name for name, place in looks_at.items() if place != "metadata"]
+
+
+def read_shard_sketch(store: Store, shard: str, names: Sequence[str]) -> Sketch:
+    """What a finished shard's sketch holds of some detectors.
+
+    Raises:
+        StoreError: it is missing or damaged.
+    """
+    path = sketch_path(shard)
+    data = store.read_file(path)
+    if data is None:
+        raise StoreError(
+            f"cannot read {path} of store {store.url}: it is missing; delete the shard's "
+            f"marker and scan again"
+        )
+    arrays = read_sketch(data, f"{path} of store {store.url}")
+    wanted = [f"{name}_{part}" for name in names for part in ("scores", "states")]
+    return {name: arrays[name] for name in wanted if name in arrays}
+
+
+def watermark_checks(
+    store: Store, survey: Survey, *, level: float, sketches: Mapping[str, Sketch] | None = None
+) -> tuple[WatermarkCheck, ...]:
     """Every check that gave p-values.
 
     Args:
         store: to read.
         survey: of it.
         level: of the marked share's lower bound.
+        sketches: by shard, where they have been read before.
 
     Raises:
         StoreError: a finished shard's sketch is missing or damaged.
     """
-    # Marks in metadata have no p-values; without another check the sketches are left alone.
-    checks = [
-        name for name, place in survey.looks_at.items() if place != "metadata" and can_hit(name)
-    ]
+    checks = [name for name in scored_detectors(survey.looks_at) if can_hit(name)]
     histograms: dict[str, dict[str, Counts]] = {}
     present: dict[str, int] = {}
     for marker in survey.markers if checks else ():
-        path = sketch_path(marker["shard"])
-        data = store.read_file(path)
-        if data is None:
-            raise StoreError(
-                f"cannot read {path} of store {store.url}: it is missing; delete the shard's "
-                f"marker and scan again"
-            )
-        arrays = read_sketch(data, f"{path} of store {store.url}")
+        shard = marker["shard"]
+        arrays = sketches[shard] if sketches else read_shard_sketch(store, shard, checks)
         for name in checks:
             counts = p_value_counts(arrays, name)
             if counts is not None:
-                histograms.setdefault(name, {})[marker["shard"]] = counts
+                histograms.setdefault(name, {})[shard] = counts
                 states = arrays.get(f"{name}_states")
                 present[name] = present.get(name, 0) + int(
                     0 if states is None or len(states) <= _PRESENT else states[_PRESENT]
@@ -92,7 +112,7 @@ def watermark_checks(store: Store, survey: Survey, *, level: float) -> tuple[Wat
     )
 
 
-def watermark_counts(store: Store, survey: Survey, *, level: float) -> tuple[WatermarkCount, ...]:
+def watermark_counts(checks: Iterable[WatermarkCheck]) -> tuple[WatermarkCount, ...]:
     """The same as the report shows it."""
     return tuple(
         WatermarkCount(
@@ -106,5 +126,5 @@ def watermark_counts(store: Store, survey: Survey, *, level: float) -> tuple[Wat
             flagged=tuple(shard.shard for shard in item.discoveries.flagged[:_FLAGGED_SHOWN]),
             n_flagged=len(item.discoveries.flagged),
         )
-        for item in watermark_checks(store, survey, level=level)
+        for item in checks
     )
