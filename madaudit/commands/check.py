@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 # Rules that need the loop; without them a store of one sample can be checked, too.
 _OF_THE_LOOP = ("max_harm", "max_level")
+# What rules are held against.
+WHOLE, CUT, WEIGHTED = "the store", "what the cut leaves", "the store, real samples weighted"
 
 
 @dataclass(frozen=True)
@@ -37,12 +40,15 @@ class Checked:
         values: what was held against them, at the cautious end of each interval.
         unfinished: shards that are not scanned yet.
         quarantined: shards with something wrong.
+        of: what the rules were held against: "the store", "what the cut leaves" or "the store,
+            real samples weighted".
     """
 
     broken: tuple[Broken, ...]
     values: dict[str, float | str | None]
     unfinished: int
     quarantined: int
+    of: str = WHOLE
 
     @property
     def is_complete(self) -> bool:
@@ -56,6 +62,7 @@ class Checked:
     def to_dict(self) -> dict[str, Any]:
         return {
             "passed": self.passed,
+            "of": self.of,
             "broken": [{**rule.to_dict(), "value": _finite(rule.value)} for rule in self.broken],
             "values": {name: _finite(value) for name, value in self.values.items()},
             "unfinished": self.unfinished,
@@ -77,6 +84,11 @@ def check(
 ) -> Checked:
     """Hold a store against the rules of a policy.
 
+    With a calibration, a policy's cut is applied first, as `filter` and the hooks would: what it
+    leaves is held against the rules on marks, prevalence, harm and level, at the end of each
+    interval that speaks against the data. Weights change harm and level alone. Without a
+    calibration nothing can be said of a cut by score, and the store is checked as it is.
+
     Args:
         store: folder or URL of the store.
         policy: the policy's file.
@@ -90,29 +102,86 @@ def check(
 
     Raises:
         StoreError: no store, or none of its shards is finished.
-        OptionError: a policy that cannot be read, or one without rules.
+        OptionError: a policy that cannot be read, one without rules, or one whose cut is of
+            another calibration.
     """
-    from madaudit.assessment import assess_risk, level_of
+    from madaudit.assessment import level_of
     from madaudit.commands.estimate import estimate
     from madaudit.scanning.store import Store
 
     rules = _read(policy)
     survey = Store(store.rstrip("/")).survey()
     known = estimate(store, calibration=calibration, posteriors=False)
-    values = _values(known, survey)
+    request = LoopRequest(loop, pool, bias, model_error, dim, generations)
+    values, of = _values(known, survey), WHOLE
+    harm: Callable[[], float | None] = partial(_harm, known, request, rules.real_weight)
+    if rules.cut is not None and known.calibration is not None:
+        of, left = CUT, _left_by(rules, known, request)
+        values |= left
+        harm = partial(left.get, "harm")
+    elif rules.real_weight is not None:
+        of = WEIGHTED
     if any(rule in rules.rules for rule in _OF_THE_LOOP):
-        request = LoopRequest(loop, pool, bias, model_error, dim, generations)
-        told = assess_risk(
-            Known.of(known.tally.weight, known.p), request.spec(), bias=request.unknown_bias()
-        )
-        harm = max(told.by_generation[-1].high, told.at_convergence.high)
-        values |= {"harm": harm, "level": level_of(harm, rules.levels)}
+        found = harm()
+        values |= {
+            "harm": found,
+            "level": None if found is None else level_of(found, rules.levels),
+        }
     return Checked(
         rules.broken_by(values),
         values,
         len(survey.manifest["shards"]) - len(survey.markers),
         len(survey.quarantine),
+        of,
     )
+
+
+def _harm(known: Estimate, request: LoopRequest, real_weight: float | None) -> float:
+    """Harm of the store as it is, at its upper end."""
+    from madaudit.assessment import assess_risk
+
+    spec = replace(request.spec(), real_weight=1.0 if real_weight is None else real_weight)
+    told = assess_risk(Known.of(known.tally.weight, known.p), spec, bias=request.unknown_bias())
+    return max(told.by_generation[-1].high, told.at_convergence.high)
+
+
+def _left_by(policy: Policy, known: Estimate, request: LoopRequest) -> dict[str, float | None]:
+    """What the policy's cut leaves: the values it changes, None where they are not known.
+
+    Raises:
+        OptionError: the cut is of another calibration.
+    """
+    from madaudit.commands.store_threshold import advise
+
+    calibration = known.calibration
+    assert calibration is not None
+    assert policy.cut is not None
+    if policy.calibration and not calibration.fingerprint.startswith(policy.calibration):
+        raise OptionError(
+            f"cannot check by a cut of calibration {policy.calibration[:16]}: --calibration is "
+            f"{calibration.fingerprint[:16]}; give the one that the cut was made with"
+        )
+    left: dict[str, float | None] = dict.fromkeys(("prevalence", "effective_real", "harm"))
+    # Whatever a mark says is synthetic goes with any cut.
+    left["floor"] = 0.0
+    advice = advise(known, request.spec(), bias=request.unknown_bias())
+    if advice is None:
+        return left
+    # A cut between two of the curve's drops at least what the higher one does.
+    point = next(one for one in advice.threshold.curve if one.cut >= policy.cut)
+    share = advice.basis.prevalence.high
+    synthetic = share * (
+        advice.basis.least_detected * point.synthetic_kept.high
+        + (1.0 - advice.basis.least_detected)
+    )
+    real = (1.0 - share) * (1.0 - point.real_lost.high)
+    kept = synthetic + real
+    prevalence = synthetic / kept if kept > 0 else 1.0
+    return left | {
+        "prevalence": prevalence,
+        "effective_real": 1.0 - prevalence,
+        "harm": point.harm_bound,
+    }
 
 
 def _read(path: str) -> Policy:
@@ -168,7 +237,12 @@ def _finite(value: float | str | None) -> float | str | None:
     return None if is_endless else value
 
 
-def _print(checked: Checked, rules: Mapping[str, float | str]) -> None:
+def _print(checked: Checked, policy: Policy) -> None:
+    rules: Mapping[str, float | str] = policy.rules
+    if checked.of != WHOLE:
+        click.echo(f"held against: {checked.of}")
+    elif policy.cut is not None:
+        click.echo("held against: the store before the policy's cut (give --calibration)")
     broken = {rule.rule: rule for rule in checked.broken}
     for name, allowed in rules.items():
         sign = click.style("broken", fg="red") if name in broken else "holds"
@@ -211,7 +285,8 @@ def command(
 ) -> int:
     """Check a store against a policy's rules.
 
-    Exits 3 where a rule is broken, and names each; 4 where none is but shards are missing.
+    With --calibration, what the policy's cut leaves is checked. Exits 3 where a rule is broken,
+    and names each; 4 where none is but shards are missing.
 
     \b
       madaudit check store --policy policy.yaml
@@ -221,7 +296,7 @@ def command(
     if as_json:
         print_json(result.to_dict())
     elif not quiet:
-        _print(result, _read(policy).rules)
+        _print(result, _read(policy))
     if result.broken:
         return EXIT_POLICY
     return 0 if result.is_complete else EXIT_INCOMPLETE

@@ -5,11 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 import madaudit
+from madaudit.commands.calibration_files import write_calibration
 from madaudit.types import Interval
 from tests.commands.invoking import invoke
+from tests.commands.scored_stores import Rows, calibration_of, draw_scores, write_store
 from tests.commands.store_building import (
     edit_json,
     generated,
@@ -19,6 +23,7 @@ from tests.commands.store_building import (
     scan_into,
     write_shards,
 )
+from tests.commands.test_wrong_requests import refused
 
 
 @pytest.fixture
@@ -131,3 +136,72 @@ def test_a_quarantined_share_is_of_the_shards_listed(tmp_path):
     edit_json(Path(store) / "manifest.json", shards=["a.tar", "b.tar", "c.tar", "d.tar"])
     checked = madaudit.check(store, policy=str(policy(tmp_path, "max_quarantined: 0.1")))
     assert (checked.values["quarantined"], checked.unfinished) == (0.0, 2)
+
+
+# --- cuts and weights -----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory):
+    """A store with two fifths synthetic, a calibration that fits it, and which ones they are."""
+    folder = tmp_path_factory.mktemp("graded")
+    scores, is_synthetic = draw_scores(10_000, 0.4, np.random.default_rng(1))
+    marks = ["synthetic" if hit and k % 5 == 0 else None for k, hit in enumerate(is_synthetic)]
+    found = calibration_of(4000, least_detected=0.95, n_generators=9)
+    write_calibration(found, str(folder / "calibration"))
+    store = write_store(folder, {"a": Rows(scores, marks)})
+    return store, str(folder / "calibration"), is_synthetic
+
+
+def test_with_a_calibration_rules_hold_of_what_the_cut_leaves(graded, tmp_path):
+    store, calibration, is_synthetic = graded
+    path = policy(tmp_path, "max_prevalence: 0.2, max_floor: 0.01", "cut: {score: 0.5}")
+    before = madaudit.check(store, policy=str(path))
+    assert {rule.rule for rule in before.broken} == {"max_prevalence", "max_floor"}
+    assert before.of == "the store"
+    after = invoke("check", store, "--policy", path, "--calibration", calibration, "--json")
+    assert (after.code, after.json["of"]) == (0, "what the cut leaves")
+    madaudit.estimate(store, calibration=calibration)
+    left = madaudit.filter(
+        store, policy=str(path), to="keys", output=str(tmp_path / "kept.parquet")
+    )
+    rows = pq.read_table(left.output).column("ordinal").to_numpy()
+    assert is_synthetic[rows].mean() <= after.json["values"]["prevalence"] < 0.2
+
+
+def test_a_cut_that_leaves_too_much_is_broken(graded, tmp_path):
+    store, calibration, _ = graded
+    path = policy(tmp_path, "max_prevalence: 0.2, max_level: low", "cut: {score: 20}")
+    run = invoke("check", store, "--policy", path, "--calibration", calibration)
+    assert run.code == 3
+    assert "held against: what the cut leaves" in run.out
+    assert "broken: max_prevalence 0.2, is 0." in run.out
+    assert "broken: max_level low, is " in run.out
+
+
+def test_a_cut_of_another_calibration_is_refused(graded, tmp_path):
+    store, calibration, _ = graded
+    cut = f"cut: {{score: 1, calibration: '{'ab' * 16}'}}"
+    path = policy(tmp_path, "max_floor: 0.5", cut)
+    message = refused(invoke("check", store, "--policy", path, "--calibration", calibration))
+    assert "give the one that the cut was made with" in message
+
+
+def test_without_a_calibration_people_are_told_that_the_cut_is_not_applied(graded, tmp_path):
+    path = policy(tmp_path, "max_floor: 0.5", "cut: {score: 1}")
+    assert "before the policy's cut" in invoke("check", graded[0], "--policy", path).out
+
+
+def test_weights_change_harm_and_no_share(graded, tmp_path):
+    store, calibration, _ = graded
+    rules = "max_prevalence: 0.99, max_harm: 1"
+    found = [
+        madaudit.check(
+            store, policy=str(policy(tmp_path, rules, *more)), calibration=calibration, bias=0.99
+        )
+        for more in ((), ("weight: {real: 3.0}",))
+    ]
+    plain, weighted = (one.values for one in found)
+    assert weighted["prevalence"] == plain["prevalence"]
+    assert weighted["harm"] != plain["harm"]
+    assert found[1].of == "the store, real samples weighted"
