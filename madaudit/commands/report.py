@@ -15,6 +15,7 @@ from madaudit.commands.label_files import read_labels
 from madaudit.commands.loop_options import loop_option, pool_option
 from madaudit.commands.loop_request import Known, LoopRequest
 from madaudit.commands.observability import blindness_in_words
+from madaudit.commands.report_people import copies_of, labels_of
 from madaudit.commands.report_risk import Consequences, consequences
 from madaudit.commands.report_rows import (
     Floats,
@@ -164,15 +165,22 @@ def assemble(
     survey = store.survey()
     require_finished(store, survey)
     asked = ask(store, survey, calibration=calibration, by=by)
-    gathered, counted = walk_store(store, survey, asked.wanted, workers)
+    gathered, counted = walk_store(
+        store, survey, asked.wanted, needs_cells=labels is not None, workers=workers
+    )
     total = sum(gathered.shards.values(), MarkTally())
-    sketches = gathered.sketches
     given = None if labels is None else read_labels(labels)
     known = tell(
-        store, survey, asked, counted, asked.request(survey), labels=given, sketches=sketches
+        store,
+        survey,
+        asked,
+        counted,
+        asked.request(survey),
+        labels=given,
+        sketches=gathered.sketches,
     )
     told = _consequences(known, total, request)
-    scores = histograms(sketches, scored_detectors(survey.looks_at))
+    scores = histograms(gathered.sketches, scored_detectors(survey.looks_at))
     floor, content = known.floor.all_marks, known.to_dict()
     return replace(
         _counted(survey, gathered, total),
@@ -200,6 +208,8 @@ def assemble(
         strata=_strata(known),
         n_strata=len(known.strata),
         strata_by=", ".join(by),
+        copies=copies_of(store, known),
+        labels=None if given is None else labels_of(given, known),
         **told._asdict(),
     )
 

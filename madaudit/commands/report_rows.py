@@ -191,7 +191,12 @@ class Walk:
 
 
 def walk_store(
-    store: Store, survey: Survey, wanted: Wanted, workers: int | None
+    store: Store,
+    survey: Survey,
+    wanted: Wanted,
+    *,
+    needs_cells: bool = False,
+    workers: int | None = None,
 ) -> tuple[Gathered, Counted]:
     """One walk over the rows for the report and, unless that is kept already, for the estimate.
 
@@ -199,12 +204,14 @@ def walk_store(
         store: to read.
         survey: of it.
         wanted: calibration, strata and clusters of the estimate.
+        needs_cells: whether samples are counted by score though nothing scored them, as labels
+            need it.
         workers: as in `gather`.
 
     Raises:
         StoreError: rows are missing or damaged, or what was counted cannot be kept.
     """
-    if not (wanted.calibration or wanted.by or wanted.clusters):
+    if not (wanted.calibration or wanted.by or wanted.clusters or needs_cells):
         gathered = gather(store, survey, wanted, workers=workers)
         return gathered, marks_alone(gathered.shards.values())
     is_kept = wanted.calibration is not None or wanted.clusters is not None

@@ -16,7 +16,7 @@ from madaudit.reports.pictures import (
 )
 from madaudit.types import Interval
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -198,6 +198,56 @@ class WatermarkCount:
 
 
 @dataclass(frozen=True)
+class CopyCluster:
+    """Samples that are copies of one another, with the first of them."""
+
+    size: int
+    n_shards: int
+    shard: str
+    ordinal: int
+    key: str
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Near-duplicate clusters, and what p is where each of them counts once.
+
+    Attributes:
+        p: `p_distinct`.
+        n_clusters: samples that are left when each cluster counts once.
+        n_effective: independent samples that all of them are worth, (Σw)² / ΣW_c² over clusters.
+        how: of what kind of likeness the clusters are, in words.
+        largest: clusters, largest first.
+    """
+
+    p: Interval
+    n_clusters: int
+    n_effective: float
+    how: str
+    largest: tuple[CopyCluster, ...]
+
+
+@dataclass(frozen=True)
+class LabelCount:
+    """What people saw in a random draw.
+
+    Attributes:
+        n: samples labelled.
+        answers: label to how many.
+        share: the adjudicated interval of π; None where the labels settle none.
+        undecided: the same where undecided ones may be anything; None without any.
+        n_checks, n_wrong: images of known origin among them, and those mistaken or undecided.
+    """
+
+    n: int
+    answers: dict[str, int]
+    share: Interval | None
+    undecided: Interval | None
+    n_checks: int
+    n_wrong: int
+
+
+@dataclass(frozen=True)
 class Fault:
     """A kind of broken sample with an example, or something wrong with a shard."""
 
@@ -253,6 +303,8 @@ class AuditReport:
         trend: consecutive shards, at least two or none.
         n_domain_rows: rows in which domains were counted; fewer than all in a large data set.
         strata: by `strata_by`, largest first; `n_strata` says how many there are.
+        copies: near-duplicates; None where nobody has looked for any.
+        labels: what people saw; None where none were given.
     """
 
     title: str
@@ -290,6 +342,8 @@ class AuditReport:
     n_strata: int = 0
     strata_by: str = ""
     n_domain_rows: int = 0
+    copies: Copies | None = None
+    labels: LabelCount | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON twin: all of it but the pictures."""
@@ -307,4 +361,6 @@ def _plain(value: Any) -> Any:
         return {name: _plain(getattr(value, name)) for name in names}
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
     return value

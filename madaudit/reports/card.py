@@ -81,6 +81,9 @@ def front_matter(report: AuditReport) -> dict[str, Any]:
         "tags": ["madaudit", "synthetic-contamination-audit"],
         "madaudit": {
             "effective_real_fraction": report.p.to_dict(),
+            "effective_real_fraction_of_distinct": (
+                report.copies.p.to_dict() if report.copies else None
+            ),
             "tier": report.tier,
             "synthetic_by_marks_at_least": report.floor.low,
             "risk_level": report.risk.level if report.risk else None,

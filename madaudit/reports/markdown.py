@@ -93,6 +93,12 @@ def _numbers(report: AuditReport) -> str:
         ["of that, signature valid", percent(report.validated_floor.low)],
         *([f"samples whose marks {row.name}", percent(row.share)] for row in report.observability),
     ]
+    if report.copies is not None:
+        name = "p_distinct, each cluster of copies counted once"
+        rows.insert(2, [plain(name), interval_in_words(report.copies.p)])
+    if report.labels is not None:
+        answers = ", ".join(f"{count(n)} {plain(a)}" for a, n in report.labels.answers.items())
+        rows.insert(3, ["samples labelled by people", f"{count(report.labels.n)}: {answers}"])
     if report.is_sampled:
         rows.insert(1, ["of them drawn and scanned", count(report.n_rows)])
     return table(["", ""], rows)

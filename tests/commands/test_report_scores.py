@@ -10,6 +10,8 @@ import pytest
 
 import madaudit
 from madaudit.commands.calibration_files import write_calibration
+from madaudit.commands.cluster_rows import write_clusters
+from madaudit.scanning.store import Store
 from tests.commands.invoking import invoke
 from tests.commands.scored_stores import Rows, calibration_of, draw_scores, write_store
 from tests.reports.test_schema import faults, report_schema
@@ -141,3 +143,58 @@ def test_check_and_diff_take_the_calibration(scored, tmp_path):
     assert p.change.high < 0
     assert p.adjusted < 0.05
     assert "effective real fraction p" in found.says
+
+
+# --- copies, and what people saw ------------------------------------------------------------
+
+
+def test_copies_are_told_apart_from_p(scored, tmp_path):
+    generator = np.random.default_rng(7)
+    scores, is_synthetic = draw_scores(400, 0.3, generator)
+    clusters = np.repeat(np.arange(400), np.where(is_synthetic, 5, 1))
+    store = write_store(tmp_path, {"a.tar": Rows(scores[clusters])})
+    about = {
+        "scan": Store(store).manifest()["fingerprint"], "method": {"radius": 3},
+        "largest": [
+            {"size": 5, "n_shards": 1, "shard": "a.tar", "ordinal": 7, "key": "k7"}, {"size": "x"},
+        ],
+    }  # fmt: skip
+    write_clusters(Store(store), [("a.tar", np.arange(len(clusters)), clusters)], about)
+    madaudit.report(store, calibration=scored[1], format=["html", "json", "markdown", "card"])
+    twin = json.loads((Path(store) / "report/summary.json").read_text())
+    known = madaudit.estimate(store, calibration=scored[1], posteriors=False)
+    assert twin["copies"]["p"] == known.p_distinct.to_dict()
+    assert twin["copies"]["n_clusters"] == 400
+    sizes = np.bincount(clusters)
+    expected = len(clusters) ** 2 / (sizes.astype(float) ** 2).sum()
+    assert twin["copies"]["n_effective"] == pytest.approx(expected)
+    assert [row["key"] for row in twin["copies"]["largest"]] == ["k7"]
+    # Synthetic samples are copied more, so without copies more of the data set is real.
+    assert twin["copies"]["p"]["low"] > twin["p"]["low"]
+    for name in ("index.html", "summary.md"):
+        text = (Path(store) / "report" / name).read_text().replace("\\", "")
+        assert "p_distinct" in text
+    assert list(faults(twin, report_schema(), report_schema())) == []
+
+
+def test_what_people_saw_leads_and_is_told(scored, tmp_path):
+    store, _ = scored
+    path = tmp_path / "labels.csv"
+    answers = [("real", "synthetic", "real", "undecided")[k % 4] for k in range(200)]
+    rows = [f"{k % 4:05d}.tar,{k},{answer}" for k, answer in enumerate(answers)]
+    path.write_text("\n".join(["shard,ordinal,label", *rows]))
+    run = invoke("report", store, "--labels", path, "--format", "html,json,markdown", "--json")
+    assert run.code == 0
+    twin = json.loads((Path(store) / "report/summary.json").read_text())
+    known = madaudit.estimate(store, labels=str(path))
+    assert twin["tier"] == "adjudicated"
+    assert twin["p"] == known.p.to_dict()
+    assert twin["labels"]["n"] == 200
+    assert twin["labels"]["answers"] == {"real": 100, "synthetic": 50, "undecided": 50}
+    low, high = (twin["labels"]["undecided"][end] for end in ("low", "high"))
+    assert low <= twin["labels"]["share"]["low"] < twin["labels"]["share"]["high"] <= high
+    assert f"--labels {path}" in twin["method"]["command"]
+    assert (
+        "200 samples of a random draw were labelled"
+        in (Path(store) / "report/index.html").read_text()
+    )

@@ -7,7 +7,10 @@ from typing import Any
 
 from madaudit.reports.audit_report import (
     AuditReport,
+    Copies,
+    CopyCluster,
     CutAdvice,
+    LabelCount,
     RiskSummary,
     StratumRow,
     TailRow,
@@ -56,6 +59,17 @@ def full_report(text: str = "text", **changes: Any) -> AuditReport:
         "strata": (StratumRow(text, 10.0, 0.1, Interval(0.1, None, 1.0)),) * 3,
         "n_strata": 7,
         "strata_by": "shard",
+        "copies": Copies(
+            Interval(0.5, 0.55, 0.6), 7, 6.5, text, (CopyCluster(3, 2, text, 4, text),) * 3
+        ),
+        "labels": LabelCount(
+            20,
+            {"real": 12, "synthetic": 7, text: 1},
+            Interval(0.2, 0.35, 0.5),
+            Interval(0.2, None, 0.6),
+            4,
+            1,
+        ),
         "hits": tuple(hit(text, kind=kind) for kind in ("certain", "doubtful", "kept")),
     }
     return report_of(text, **{**about, **changes})

@@ -28,7 +28,7 @@ def test_the_twin_holds_exactly_the_reports_numbers(report):
 def test_intervals_are_the_interfaces_and_a_missing_point_is_null():
     content = json.loads(rendered(report_of()))
     assert content["p"] == {"low": 0.0, "point": None, "high": 0.75, "level": 0.95}
-    assert content["schema"] == 2
+    assert content["schema"] == 3
 
 
 def test_pictures_are_left_out():
