@@ -18,7 +18,6 @@ from madaudit.commands.observability import blindness_in_words
 from madaudit.commands.report_people import copies_of, labels_of
 from madaudit.commands.report_risk import Consequences, consequences
 from madaudit.commands.report_rows import (
-    Floats,
     Gathered,
     broken_samples,
     shown_samples,
@@ -30,6 +29,7 @@ from madaudit.commands.report_scores import (
     multiples_of,
     multiples_of_strata,
     name_of,
+    posterior_by_cell,
     score_pictures,
     trend_of,
 )
@@ -192,7 +192,7 @@ def assemble(
         validated_floor=known.floor.validated,
         tier=known.tier,
         hits=shown_samples(
-            store, survey, gathered, _p_synthetic(known), reads_inputs=reads_inputs
+            store, survey, gathered, posterior_by_cell(known), reads_inputs=reads_inputs
         ),
         faults=faults(survey, broken_samples(store, gathered)),
         method=method(
@@ -212,12 +212,6 @@ def assemble(
         labels=None if given is None else labels_of(given, known),
         **told._asdict(),
     )
-
-
-def _p_synthetic(known: Estimate) -> Floats | None:
-    """Posterior by cell of the combined score."""
-    model = known.tiers.model_based if known.tiers else None
-    return np.array(model.p_synthetic) if model else None
 
 
 def _counted(survey: Survey, gathered: Gathered, total: MarkTally) -> AuditReport:

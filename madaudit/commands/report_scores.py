@@ -122,6 +122,12 @@ def combined_picture(
     )
 
 
+def posterior_by_cell(known: Estimate) -> Floats | None:
+    """Probability of being synthetic by cell of the combined score; None without a model."""
+    model = known.tiers.model_based if known.tiers else None
+    return np.array(model.p_synthetic) if model else None
+
+
 def cell_edges() -> Floats:
     """Edges of a sketch's cells (1027,), the outer cells as wide as a bin."""
     inner = bin_edges()
