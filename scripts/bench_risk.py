@@ -75,7 +75,8 @@ def bench_risk(n_strata: int, n_rounds: int) -> None:
         if loop == "augmentation":
             figure(
                 f"risk, pictures and cuts at 5e9 samples, {loop} loop, pool {pool}: "
-                f"{told[-2]:.2f} s of a core (aim 1); {n_strata:,} strata {told[-1]:.1f} s (aim 10)"
+                f"{told[-2]:.2f} s of a core (aim 1); {n_strata:,} strata "
+                f"{told[-1]:.1f} s (aim 10)"
             )
 
 
