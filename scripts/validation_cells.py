@@ -70,8 +70,8 @@ def core_cells() -> list[Cell]:
 def other_cells() -> list[Cell]:
     """A few cells of the other families, and one of 28 × 28; shown, not judged."""
     flow = {"device": "cpu"}
-    wgan = {"steps": 300, "width": 16, "device": "cpu"}
-    stylegan = {"steps": 400, "dim": 32, "width": 16, "device": "cpu"}
+    wgan = {"steps": 1000, "width": 16, "device": "cpu"}
+    stylegan = {"steps": 800, "dim": 32, "width": 16, "device": "cpu"}
     rosenbrock = {"n_initial": 5000, "n_synthetic": 5000, "generations": 5}
     small = {"n_synthetic": 500, "n_initial": 500, "generations": 3}
     return [

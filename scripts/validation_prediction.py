@@ -25,7 +25,8 @@ Array = npt.NDArray[np.float64]
 #: within classes, both on pixels; or "error": λ = 1, and what the knob does is model error.
 READINGS = ("all", "within", "pixels_all", "pixels_within", "error")
 _DIMENSIONS = (1, 2, 4, 8, 16, 32, 64)
-_ALIKE = (0.0, 0.25, 0.5, 0.75, 1.0)
+_ALIKE = (0.0, 0.5, 1.0)
+_GROWTH = (1.0, 1.25, 1.5, 2.0, 2.5)
 # Draws with replacement of the seeds of each cell.
 _N_BOOTSTRAP = 1000
 
@@ -58,11 +59,14 @@ class Correction:
         alike: ρ, correlation of the model errors of two generations. The exact theory takes them
             as independent (0), so that squares add up; errors in one direction (1) add up
             themselves.
+        growth: κ, factor on an error that a model is trained on: a small network multiplies the
+            failures that it is shown. The exact theory has 1.
         dimension: effective; None for that of real features.
     """
 
     reading: str = "all"
     alike: float = 0.0
+    growth: float = 1.0
     dimension: int | None = None
 
 
@@ -95,7 +99,7 @@ def predicted(evidence: Evidence, correction: Correction | None = None) -> Array
     bias = 1.0 if is_error else min(evidence.bias[chosen.reading], 1.0)
     error = evidence.error_with_knob if is_error else evidence.model_error
     d = chosen.dimension or max(round(evidence.dimension), 1)
-    errors = _by_generation(evidence.spec, max(error, 0.0), chosen.alike)
+    errors = _by_generation(evidence.spec, max(error, 0.0), chosen.alike, chosen.growth)
     moments = _moments(replace(evidence.spec, bias=bias, model_error=errors))
     m, s = moments.m[1:, 0], moments.s[1:, 0]
     w2 = relative_w2_squared(moments, float(d))[1:, 0]
@@ -115,7 +119,7 @@ def fit_correction(cells: Sequence[tuple[Evidence, float]]) -> Correction:
     Args:
         cells: evidence, and the measured relative distance of the last generation, > 0.
     """
-    candidates = itertools.product(READINGS, _ALIKE, _DIMENSIONS)
+    candidates = itertools.product(READINGS, _ALIKE, _GROWTH, _DIMENSIONS)
     return min((Correction(*one) for one in candidates), key=lambda one: _misfit(cells, one))
 
 
@@ -169,19 +173,19 @@ def share_of_synthetic(spec: LoopSpec) -> float:
     return float(spec.at("n_synthetic", 1)) / real if real else math.inf
 
 
-def _by_generation(spec: LoopSpec, error: float, alike: float) -> tuple[float, ...]:
-    """ε² by generation that adds up to what errors with correlation ρ add up to.
+def _by_generation(spec: LoopSpec, error: float, alike: float, growth: float) -> tuple[float, ...]:
+    """ε² by generation that adds up to what errors of correlation ρ and growth κ add up to.
 
-    The mean error of errors e_j passed on by the share a of synthetic samples is, at generation t,
-    ε² [(1 − ρ) Σ_j a^{2j} + ρ (Σ_j a^j)²]; the theory's own recursion m_t = a² m_{t−1} + ε_t²
-    gives it with the ε_t² returned here. Generation 0 takes the first one, which is chosen so
-    that generation 1 is right.
+    With b = κ a, a the share of synthetic samples, errors e_j passed on have the mean square
+    ε² [(1 − ρ) Σ_j b^{2j} + ρ (Σ_j b^j)²] at generation t; the theory's own recursion
+    m_t = a² m_{t−1} + ε_t² gives it with the ε_t² returned here. Generation 0 takes the first
+    one, which is chosen so that generation 1 is right.
     """
     n = float(spec.at("n_synthetic", 1))
     a = n / (n + (0 if spec.loop == "synthetic" else spec.real_alone()))
     totals = []
     for t in range(spec.generations + 1):
-        powers = a ** np.arange(t + 1)
+        powers = (growth * a) ** np.arange(t + 1)
         totals.append(
             error * ((1 - alike) * float(np.sum(powers**2)) + alike * float(powers.sum()) ** 2)
         )

@@ -58,12 +58,12 @@ def test_a_draw_of_less_variance_is_told_as_draws_are_measured(prediction):
     assert found[-1] == pytest.approx((1 - math.sqrt(0.6 * level)) ** 2, rel=1e-4)
 
 
-@pytest.mark.parametrize("alike", [0.0, 0.5, 1.0])
-def test_errors_add_up_by_how_much_they_are_alike(prediction, alike):
+@pytest.mark.parametrize(("alike", "growth"), [(0.0, 1.0), (0.5, 1.0), (1.0, 1.0), (1.0, 1.25)])
+def test_errors_add_up_by_how_much_they_are_alike_and_grow(prediction, alike, growth):
     spec = LoopSpec("fresh", n_fresh=10**9, n_synthetic=3 * 10**9, generations=5)
     evidence = _evidence(prediction, spec, error=0.01)
-    found = prediction.predicted(evidence, prediction.Correction("all", alike, 2))
-    powers = 0.75 ** np.arange(6)
+    found = prediction.predicted(evidence, prediction.Correction("all", alike, growth, 2))
+    powers = (0.75 * growth) ** np.arange(6)
     expected = 0.01 * ((1 - alike) * np.sum(powers**2) + alike * powers.sum() ** 2)
     # The share of variance that displaced synthetic samples bring is of second order.
     assert found[-1] == pytest.approx(expected, rel=0.02)
@@ -72,12 +72,12 @@ def test_errors_add_up_by_how_much_they_are_alike(prediction, alike):
 def test_the_first_generation_s_prediction_holds_too(prediction):
     spec = LoopSpec("synthetic", n_synthetic=10**9, generations=1)
     evidence = _evidence(prediction, spec, error=0.01)
-    found = prediction.predicted(evidence, prediction.Correction("all", 1.0, 2))
+    found = prediction.predicted(evidence, prediction.Correction("all", 1.0, 1.0, 2))
     assert found[0] == pytest.approx(0.01 * 4, rel=1e-6)
 
 
 def test_a_planted_correction_is_found_again(prediction):
-    planted = prediction.Correction("within", 0.5, 8)
+    planted = prediction.Correction("within", 0.5, 1.25, 8)
     specs = [
         LoopSpec("fresh", n_fresh=100, n_synthetic=n, generations=5) for n in (30, 100, 400)
     ] + [LoopSpec("synthetic", n_synthetic=200, generations=5)]
@@ -157,7 +157,7 @@ def _file(folder: Path, cell, seed: int, distance: float) -> None:
 def test_what_follows_a_corrected_theory_is_judged_as_following_it(
     tmp_path, cells, prediction, tables
 ):
-    planted = prediction.Correction("within", 0.75, 4)
+    planted = prediction.Correction("within", 1.0, 1.5, 4)
     names = ("all", "within", "pixels_all", "pixels_within")
     for cell in cells.core_cells():
         bias = dict.fromkeys(names, float(cell.spec.at("bias", 1)))
@@ -166,7 +166,7 @@ def test_what_follows_a_corrected_theory_is_judged_as_following_it(
         for seed in (0, 1):
             _file(tmp_path, cell, seed, value * (1 + 0.01 * seed))
     judged = tables.judge(tables.finished(tmp_path, cells.core_cells()))
-    assert judged.correction.alike == 0.75
+    assert judged.correction.growth == 1.5
     text = tables.agreement_table(judged)
     corrected = next(line for line in text.splitlines() if "corrected" in line)
     assert corrected.count("| 1.00 [") + corrected.count("| .99 [") == 4
