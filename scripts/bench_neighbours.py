@@ -2,6 +2,7 @@
 
     python scripts/bench_neighbours.py hashes [--n 1000000] [--radius 4]
     python scripts/bench_neighbours.py lists [--n 1000000] [--dimension 512] [--groups 1000]
+    python scripts/bench_neighbours.py lists --like FOLDER [--n 1000000]
     python scripts/bench_neighbours.py pairs [--n 20000]
     python scripts/bench_neighbours.py strangers
 
@@ -9,8 +10,9 @@ hashes: random hashes with a copy for one in a hundred, up to `radius` bits away
 one mirrored: seconds, peak memory, and whether every planted pair was found.
 lists: vectors in groups, each spread in 16 directions of its own, since features of images are:
 building, seconds a query, and the recall of the 10 nearest by the number of cells looked at, for
-vectors of the bank (left out themselves) and for new ones. Seconds are of the processor, since the
-machine may be shared; run with one thread.
+vectors of the bank (left out themselves) and for new ones. With --like, vectors drawn by the
+smoothed bootstrap from a tower's own features (all .npy below FOLDER, one vector each). Seconds
+are of the processor, since the machine may be shared; run with one thread.
 pairs: all pairs of features of a similarity of .95, by the bound and by all products.
 strangers: how many pairs of the pictures of ../shared/data are within so many bits, mirrored ones
 included; hardly any of them are copies.
@@ -85,18 +87,50 @@ def features(
     return vectors
 
 
-def bench_lists(n: int, dimension: int, n_groups: int) -> None:
+def like(known: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Unit vectors of the mean and covariance of known ones, by the smoothed bootstrap.
+
+    A known vector drawn at random, shrunk towards the mean, and Gaussian noise of all vectors'
+    covariance (Efron 1979, "Bootstrap methods", remark on smoothing), at half and half of the
+    variance, so that about as many groups stay as there are known vectors.
+    """
+    centre = known.mean(axis=0)
+    _, singular, axes = np.linalg.svd(known - centre, full_matrices=False)
+    root = (singular[:, None] / len(known) ** 0.5 * axes).astype(np.float32)
+    vectors = np.empty((n, known.shape[1]), dtype=np.float32)
+    for start in range(0, n, 20_000):
+        part = vectors[start : start + 20_000]
+        drawn = known[rng.integers(len(known), size=len(part))]
+        noise = rng.standard_normal((len(part), len(root)), dtype=np.float32) @ root
+        part[:] = centre + 0.5**0.5 * (drawn - centre + noise)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors
+
+
+def read_like(folder: Path) -> np.ndarray:
+    paths = sorted(folder.rglob("*.npy"))
+    known = np.stack([np.load(path, allow_pickle=False) for path in paths]).astype(np.float32)
+    return known / np.linalg.norm(known, axis=1, keepdims=True)
+
+
+def bench_lists(n: int, dimension: int, n_groups: int, folder: Path | None) -> None:
     from madaudit.encoders.bank_writing import measure_recall
     from madaudit.encoders.inverted import Inverted
 
     rng = np.random.default_rng(1)
-    everything = features(n + 200, dimension, rng, n_groups=n_groups)
-    order = rng.permutation(len(everything))
-    new, vectors = everything[order[:200]], everything[order[200:]]
+    if folder is None:
+        everything = features(n + 200, dimension, rng, n_groups=n_groups)
+        order = rng.permutation(len(everything))
+        new, vectors = everything[order[:200]], everything[order[200:]]
+        told = f"in {n_groups} groups"
+    else:
+        known = read_like(folder)
+        vectors, new = like(known, n, rng), like(known, 200, rng)
+        told = f"like {len(known)} of the tower"
     began = time.process_time()
     lists = Inverted.train(vectors)
     built_s = time.process_time() - began
-    print(f"{n} vectors of {dimension} numbers in {n_groups} groups: {len(lists.centroids)} cells")
+    print(f"{n} vectors of {vectors.shape[1]} numbers {told}: {len(lists.centroids)} cells")
     print(f"{built_s:.0f} s to build, {peak_gb():.1f} GB")
     side = KnownSet(vectors, pa.table({}))
     began = time.process_time()
@@ -177,11 +211,12 @@ def main() -> None:
     parser.add_argument("--radius", type=int, default=4)
     parser.add_argument("--dimension", type=int, default=512)
     parser.add_argument("--groups", type=int, default=1000, help="that the vectors lie in")
+    parser.add_argument("--like", type=Path, help="a folder of a tower's features")
     chosen = parser.parse_args()
     if chosen.what == "hashes":
         bench_hashes(chosen.n or 1_000_000, chosen.radius)
     elif chosen.what == "lists":
-        bench_lists(chosen.n or 1_000_000, chosen.dimension, chosen.groups)
+        bench_lists(chosen.n or 1_000_000, chosen.dimension, chosen.groups, chosen.like)
     elif chosen.what == "strangers":
         bench_strangers()
     else:
