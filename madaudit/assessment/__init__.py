@@ -9,13 +9,13 @@ from madaudit.assessment.curves import (
     trace_of,
     trajectory_of,
 )
+from madaudit.assessment.cut_counts import MARKS_ONLY
 from madaudit.assessment.cut_draws import CutOptions
 from madaudit.assessment.harm import LIMITS, counts_of, harm_of, level_of
 from madaudit.assessment.policy import Broken, Policy, parse_policy
 from madaudit.assessment.risk import BIASES, PrevalenceEstimate, Risk, Strata, Tail, assess_risk
 from madaudit.assessment.sampling_bias import Clustered, SamplingBias, measure_bias
 from madaudit.assessment.threshold import (
-    MARKS_ONLY,
     CutPoint,
     FoundCut,
     Threshold,

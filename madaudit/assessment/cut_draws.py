@@ -6,7 +6,7 @@ turn, and so is what of the synthetic samples scores like real ones.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -81,6 +81,14 @@ class Draws:
         ends = first * is_set + 2 * second * (known.point is None and known.low < known.high)
         kept = _with_marks(share, real_kept, synthetic_kept, detected, options)
         return cls(share, bias, *kept, ends)
+
+    def at(self, places: npt.NDArray[np.intp]) -> Draws:
+        """The same draws of some cuts."""
+        return replace(
+            self,
+            real_kept=self.real_kept[:, places],
+            synthetic_kept=self.synthetic_kept[:, places],
+        )
 
     @classmethod
     def at_point(

@@ -2,7 +2,8 @@
 
 A cut drops samples with a score at or above it. Each cut's harm carries what is uncertain: π, λ
 and the kept shares, drawn together; its upper bound must lie within the tolerance. A share without
-a point (a floor, a partially identified set) is not drawn but taken at both its ends.
+a point (a floor, a partially identified set) is not drawn but taken at both its ends. Cuts are
+looked at on a coarse curve first, then on every bin between the chosen one and the next.
 """
 
 from __future__ import annotations
@@ -14,8 +15,14 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import betaincinv
 
+from madaudit.assessment.cut_counts import (
+    Counts,
+    counts_for,
+    joined,
+    require_bins,
+    share_of,
+)
 from madaudit.assessment.cut_draws import (
     CutOptions,
     Draws,
@@ -25,18 +32,12 @@ from madaudit.assessment.cut_draws import (
 )
 from madaudit.assessment.harm import Array, without_counts
 from madaudit.assessment.risk import PrevalenceEstimate, fresh_real_needed
-from madaudit.errors import OptionError
 from madaudit.simulation import LoopSpec, n_effective
-from madaudit.simulation.loop import require_number
 from madaudit.types import Interval
 
-#: A cut that drops samples with a mark that says synthetic, whose log-ratio is ∞, and no others.
-MARKS_ONLY = 1e9
 Action = Literal["do not filter", "cut", "no cut suffices"]
 # Cuts looked at together where only the one that loses fewest is wanted.
 _AT_ONCE = 32
-# Cuts on the curve; pools that grow cost a hundred times a generation's work.
-_MOST_CUTS, _MOST_CUTS_OF_POOLS = 256, 64
 
 
 @dataclass(frozen=True)
@@ -126,9 +127,11 @@ class Threshold:
         result = {}
         for name, counts in groups.items():
             histogram = np.asarray(counts, dtype=float)
-            _require_bins(f"group {name!r}", histogram, len(self.edges) - 1)
+            require_bins(f"group {name!r}", histogram, len(self.edges) - 1)
             is_dropped = self.edges[:-1] >= (np.inf if self.cut is None else self.cut)
-            result[name] = _share(float(histogram[is_dropped].sum()), float(histogram.sum()), 0.95)
+            result[name] = share_of(
+                float(histogram[is_dropped].sum()), float(histogram.sum()), 0.95
+            )
         return result
 
 
@@ -171,26 +174,25 @@ def best_cut(
         OptionError: counts that do not fit one another, or a calibration with an empty side.
     """
     options = options or CutOptions()
-    counts = _counts(real_counts, synthetic_counts, estimate, options)
-    real, synthetic, edges = _coarse(counts, loop)
-    spec = without_counts(loop)
-    draws = Draws.make(real, synthetic, estimate.prevalence, spec, options)
-    bounds = bounds_of(harm_of_draws(spec, estimate.n, draws), draws, estimate.prevalence.level)
-    point = Draws.at_point(real, synthetic, estimate.prevalence, spec, options)
-    curve = _curve(
-        _Counts(real, synthetic, edges),
-        bounds,
-        harm_of_draws(spec, estimate.n, point),
-        estimate,
-        options,
-    )
-    ratios = _effective_ratios(spec, estimate.n, point)
+    counts = counts_for(real_counts, synthetic_counts, estimate, options)
+    cuts = _Cuts.of(counts, estimate, loop, options)
+    places = cuts.counts.shown(loop, options)
+    bounds = cuts.bounds(places)
+    within = np.nonzero(bounds[2] <= tolerance)[0]
+    if len(within):
+        finer = cuts.between(places, int(within[-1]))
+        bounds = np.concatenate([bounds, cuts.bounds(finer)], axis=1)
+        order = np.argsort(np.append(places, finer), kind="stable")
+        places, bounds = np.append(places, finer)[order], bounds[:, order]
+    point = cuts.point.at(places)
+    ratios = _effective_ratios(cuts.spec, estimate.n, point)
+    harms = harm_of_draws(cuts.spec, estimate.n, point)[0]
     curve = tuple(
-        dataclasses.replace(each, n_effective_ratio=float(ratio))
-        for each, ratio in zip(curve, ratios, strict=True)
+        _cut_point(cuts, int(place), bounds[:, k], float(harms[k]), float(ratios[k]))
+        for k, place in enumerate(places)
     )
     worst_bias = options.bias.low if options.bias else None
-    fresh = _instead(spec, estimate, tolerance, worst_bias)
+    fresh = _instead(cuts.spec, estimate, tolerance, worst_bias)
     return _choose(curve, tolerance, counts.edges, ratios, fresh)
 
 
@@ -208,31 +210,68 @@ def find_cut(
     Args and errors as there.
     """
     options = options or CutOptions()
-    counts = _counts(real_counts, synthetic_counts, estimate, options)
-    real, synthetic, edges = _coarse(counts, loop)
-    spec, level = without_counts(loop), estimate.prevalence.level
-    draws = Draws.make(real, synthetic, estimate.prevalence, spec, options)
-    scores = _scores(edges, options)
-    for end in range(len(scores), 0, -_AT_ONCE):
-        piece = slice(max(end - _AT_ONCE, 0), end)
-        some = dataclasses.replace(
-            draws,
-            real_kept=draws.real_kept[:, piece],
-            synthetic_kept=draws.synthetic_kept[:, piece],
-        )
-        bound = bounds_of(harm_of_draws(spec, estimate.n, some), some, level)[2]
-        within = np.nonzero(bound <= tolerance)[0]
+    counts = counts_for(real_counts, synthetic_counts, estimate, options)
+    cuts = _Cuts.of(counts, estimate, loop, options)
+    places = cuts.counts.shown(loop, options)
+    for end in range(len(places), 0, -_AT_ONCE):
+        start = max(end - _AT_ONCE, 0)
+        within = np.nonzero(cuts.bounds(places[start:end])[2] <= tolerance)[0]
         if len(within):
-            place = piece.start + int(within[-1])
-            lost = _share(float(real[place:].sum()), float(real.sum()), level)
-            cut = scores[place] if np.isfinite(scores[place]) else None
-            return FoundCut("do not filter" if cut is None else "cut", cut, lost)
-    return FoundCut("no cut suffices", None, _share(0.0, float(real.sum()), level))
+            place = start + int(within[-1])
+            finer = cuts.between(places, place)
+            better = finer[cuts.bounds(finer)[2] <= tolerance]
+            chosen = int(better[-1] if len(better) else places[place])
+            score = float(cuts.scores[chosen])
+            cut = score if np.isfinite(score) else None
+            return FoundCut("do not filter" if cut is None else "cut", cut, cuts.lost(chosen))
+    return FoundCut("no cut suffices", None, cuts.lost(len(cuts.scores)))
 
 
-def _scores(edges: Array, options: CutOptions) -> list[float]:
-    """Every cut, from the one that drops most to no cut."""
-    return [*edges[:-1].tolist(), *([MARKS_ONLY] if options.marked > 0 else []), np.inf]
+@dataclass(frozen=True)
+class _Cuts:
+    """All cuts of a calibration's bins, of which a few are looked at.
+
+    Attributes:
+        counts: on bins that can be told apart.
+        estimate, spec, options: as `best_cut` has them, the loop without counts.
+        draws, point: of all cuts.
+        scores: of all cuts, ascending; ∞ for no cut.
+    """
+
+    counts: Counts
+    estimate: PrevalenceEstimate
+    spec: LoopSpec
+    options: CutOptions
+    draws: Draws
+    point: Draws
+    scores: Array
+
+    @classmethod
+    def of(
+        cls, counts: Counts, estimate: PrevalenceEstimate, loop: LoopSpec, options: CutOptions
+    ) -> _Cuts:
+        fine, spec = joined(counts), without_counts(loop)
+        given = (fine.real, fine.synthetic, estimate.prevalence, spec, options)
+        return cls(
+            fine, estimate, spec, options, Draws.make(*given), Draws.at_point(*given),
+            fine.scores(options),
+        )  # fmt: skip
+
+    def bounds(self, places: npt.NDArray[np.intp]) -> Array:
+        """Lower and upper end of harm and its one-sided bound, (3, places)."""
+        some = self.draws.at(places)
+        harms = harm_of_draws(self.spec, self.estimate.n, some)
+        return np.array(bounds_of(harms, some, self.estimate.prevalence.level))
+
+    def between(self, places: npt.NDArray[np.intp], k: int) -> npt.NDArray[np.intp]:
+        """Cuts that lose less than the k-th place and more than the next."""
+        end = places[k + 1] if k + 1 < len(places) else places[k]
+        return np.arange(places[k] + 1, end)
+
+    def lost(self, place: int) -> Interval:
+        """Share of real samples that a cut drops."""
+        real, level = self.counts.real, self.estimate.prevalence.level
+        return share_of(float(real[place:].sum()), float(real.sum()), level)
 
 
 def _instead(
@@ -271,47 +310,23 @@ def _choose(
     )
 
 
-class _Counts(NamedTuple):
-    """Calibration on the curve's bins, (bins,), and their edges, (bins + 1,)."""
-
-    real: Array
-    synthetic: Array
-    edges: Array
-
-
-def _curve(
-    counts: _Counts,
-    bounds: tuple[Array, Array, Array],
-    point: Array,
-    estimate: PrevalenceEstimate,
-    options: CutOptions,
-) -> tuple[CutPoint, ...]:
-    """Every cut, from the lowest score to no cut; ratios of n_e are still to come."""
-    real, synthetic, edges = counts
-    prevalence = estimate.prevalence
-    level = prevalence.level
-    low, high, bound = bounds
+def _cut_point(cuts: _Cuts, place: int, bounds: Array, harm: float, ratio: float) -> CutPoint:
+    """One cut of the curve, from its bounds (3,) and its harm and n_e / n_r at the points."""
+    prevalence, synthetic = cuts.estimate.prevalence, cuts.counts.synthetic
+    level, score = prevalence.level, float(cuts.scores[place])
     share = prevalence.high if prevalence.point is None else prevalence.point
-    unmarked = max(1.0 - options.marked / share, 0.0) if share > 0 else 1.0
-    points = []
-    for j, score in enumerate(_scores(edges, options)):
-        kept = _share(float(synthetic[:j].sum()), float(synthetic.sum()), level)
-        points.append(
-            CutPoint(
-                score,
-                _share(float(real[j:].sum()), float(real.sum()), level),
-                _scaled(kept, unmarked if np.isfinite(score) else 1.0),
-                Interval(
-                    float(low[j]),
-                    float(point[0, j]) if prevalence.point is not None else None,
-                    float(high[j]),
-                    level,
-                ),
-                float(bound[j]),
-                0.0,
-            )
-        )
-    return tuple(points)
+    unmarked = max(1.0 - cuts.options.marked / share, 0.0) if share > 0 else 1.0
+    kept = share_of(float(synthetic[:place].sum()), float(synthetic.sum()), level)
+    low, high, bound = (float(end) for end in bounds)
+    point = harm if prevalence.point is not None else None
+    return CutPoint(
+        score,
+        cuts.lost(place),
+        _scaled(kept, unmarked if np.isfinite(score) else 1.0),
+        Interval(low, point, high, level),
+        bound,
+        ratio,
+    )
 
 
 def _scaled(share: Interval, factor: float) -> Interval:
@@ -323,60 +338,6 @@ def _effective_ratios(spec: LoopSpec, n: float, point: Draws) -> Array:
     numbers, n_real = kept_numbers(spec, n, point)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(n_effective(spec, numbers) / max(float(n_real[0]), 1.0))
-
-
-def _require_shares(options: CutOptions) -> None:
-    require_number("marked", options.marked, high=1.0)
-    require_number("least_detected", options.least_detected, high=1.0)
-
-
-def _counts(
-    real_counts: npt.ArrayLike,
-    synthetic_counts: npt.ArrayLike,
-    estimate: PrevalenceEstimate,
-    options: CutOptions,
-) -> _Counts:
-    """The histograms with the edges that are given, or the bins' numbers."""
-    _require_shares(options)
-    real, synthetic = (np.asarray(c, dtype=float) for c in (real_counts, synthetic_counts))
-    for what, counts in (("real_counts", real), ("synthetic_counts", synthetic)):
-        _require_bins(what, counts, len(real))
-        if counts.sum() <= 0:
-            raise OptionError(f"{what} is empty; a cut needs calibration on both sides")
-    edges = getattr(estimate, "edges", None) if options.edges is None else options.edges
-    edges = np.arange(len(real) + 1.0) if edges is None else np.asarray(edges, dtype=float)
-    if len(edges) != len(real) + 1:
-        raise OptionError(f"edges has {len(edges)} scores for {len(real)} bins; give bins + 1")
-    return _Counts(real, synthetic, edges)
-
-
-def _coarse(counts: _Counts, loop: LoopSpec) -> _Counts:
-    """The histograms on not too many bins, of about equal pooled mass."""
-    real, synthetic, edges = counts
-    most = _MOST_CUTS if loop.pool == "replace" else _MOST_CUTS_OF_POOLS
-    if len(real) <= most:
-        return counts
-    mass = np.cumsum(real / real.sum() + synthetic / synthetic.sum())
-    starts = np.unique(np.searchsorted(mass, np.linspace(0, 2, most + 1)[:-1]))
-    starts = np.unique(np.append(0, starts[starts < len(real)]))
-    joined = [np.add.reduceat(each, starts) for each in (real, synthetic)]
-    return _Counts(joined[0], joined[1], edges[np.append(starts, len(real))])
-
-
-def _require_bins(what: str, counts: Array, n_bins: int) -> None:
-    if counts.ndim != 1 or len(counts) != n_bins or not np.all(counts >= 0):
-        raise OptionError(
-            f"{what} has shape {counts.shape}; it must hold a count, 0 or more, for each of the "
-            f"{n_bins} bins"
-        )
-
-
-def _share(part: float, total: float, level: float) -> Interval:
-    """A share with its exact binomial interval (Clopper and Pearson 1934)."""
-    tail, rest = (1.0 - level) / 2.0, total - part
-    low = float(betaincinv(part, rest + 1.0, tail)) if part > 0 else 0.0
-    high = float(betaincinv(part + 1.0, rest, 1.0 - tail)) if rest > 0 else 1.0
-    return Interval(low, part / total if total > 0 else None, high, level)
 
 
 def _interval(interval: Interval) -> dict[str, Any]:

@@ -14,7 +14,7 @@ def planted(sizes, spread=0.1, dim=16):
 
 
 def test_planted_clusters_are_not_joined_whatever_their_sizes():
-    """Given twice as many centres, as `--by cluster` does: one may be split, never two mixed."""
+    """Given twice as many centres, as `--by cluster` does: one may be split, none mixed."""
     vectors, truth = planted((1000, 100, 20))
     for seed in range(5):
         centers = fit_concepts(vectors, 6, np.random.default_rng(seed))
