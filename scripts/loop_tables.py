@@ -243,15 +243,19 @@ def marks_table(results: Results) -> str:
     return table(head, rows)
 
 
-def write_page(folder: Path, *, is_written: bool) -> None:
-    results = Results(folder)
-    sections = {
+def sections(results: Results) -> dict[str, str]:
+    """The page's tables by the name of their section."""
+    return {
         "claims": claims_table(results),
         "cells": cells_table(results),
         "filters": filters_table(results),
         "marks": marks_table(results),
     }
-    for name, text in sections.items():
+
+
+def write_page(folder: Path, *, is_written: bool) -> None:
+    results = Results(folder)
+    for name, text in sections(results).items():
         print(f"{name}\n\n{text}")
         if is_written:
             replace(PAGE, name, text)
