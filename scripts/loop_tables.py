@@ -273,20 +273,18 @@ _PLOTS = {
 
 
 def draw(results: Results, file: Path) -> None:
-    """FID (modes of a mixture), precision and recall by generation: mean over seeds and band."""
+    """log10 FID (or modes), precision and recall by generation: mean over seeds and band."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 8), layout="constrained")
     axes = figure.subplots(len(_PLOTS), 3, squeeze=False)
     for row, (family, names) in zip(axes, _PLOTS.items(), strict=True):
         metrics = (("modes", "modal_variance_ratio", "recall") if family == "mixture"
-                   else ("fid", "precision", "recall"))  # fmt: skip
+                   else ("log_fid", "precision", "recall"))  # fmt: skip
         for axis, metric in zip(row, metrics, strict=True):
             for name in (n for n in names if n in results.cells):
                 _line(axis, results, name, metric)
             axis.set_title(f"{family}: {metric}", fontsize=9)
-            if metric == "fid":
-                axis.set_yscale("log")
         row[-1].legend(fontsize=6)
     figure.supxlabel("generation", fontsize=9)
     figure.savefig(file, dpi=90)

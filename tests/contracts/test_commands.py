@@ -18,7 +18,11 @@ _COMMON = {"--json", "-q", "--quiet", "-v", "--verbose", "--config"}
 _TWINS = {"detectors": "list_detectors"}
 # Flags without an argument of that name: `option` gathers into `options`, and a dry run returns
 # something else than a scan, so it is asked for at the shell alone.
-_APART = {"calibrate": {"option", "licence"}, "scan": {"option", "dry_run"}, "simulate": {"set"}}
+_APART = {
+    "calibrate": {"option", "licence"},
+    "scan": {"option", "dry_run"},
+    "simulate": {"set", "option"},
+}
 
 every_verb = pytest.mark.parametrize("verb", _VERBS)
 
