@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,39 +11,15 @@ import pytest
 
 import madaudit
 from madaudit.commands.calibration_files import write_calibration
+from tests.browsing import requests, resize
 from tests.commands.labelling import image_folder, key_of, scored_images, truths
 from tests.commands.scored_stores import calibration_of
 
 pytestmark = pytest.mark.browser
 
-_CHROMIUM, _DRIVER = "/usr/bin/chromium", "/usr/bin/chromedriver"
-_FLAGS = (
-    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-)  # fmt: skip
 _PROGRESS = "return document.getElementById('progress').textContent"
 _KEYS = {"synthetic": "s", "composite": "c", "real": "r", "undecided": "u"}
 _NAMES = "return JSON.parse(document.getElementById('data').textContent).items.map(i => i.name)"
-
-
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[Any]:
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-    for program in (_CHROMIUM, _DRIVER):
-        if shutil.which(program) is None:
-            pytest.skip(f"{program} is missing; install Debian's chromium and chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = _CHROMIUM
-    for flag in (*_FLAGS, f"--user-data-dir={tmp_path / 'profile'}"):
-        options.add_argument(flag)
-    (tmp_path / "downloads").mkdir()
-    options.add_experimental_option(
-        "prefs", {"download.default_directory": str(tmp_path / "downloads")}
-    )
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(_DRIVER))
-    yield driver
-    driver.quit()
 
 
 def press(browser: Any, keys: str) -> None:
@@ -117,25 +91,14 @@ def test_the_page_asks_for_nothing_and_complains_of_nothing(browser, tmp_path):
     browser.get(page.as_uri())
     press(browser, "sru")
     assert [entry for entry in browser.get_log("browser") if "favicon" not in str(entry)] == []
-    urls = [
-        event["params"]["request"]["url"]
-        for entry in browser.get_log("performance")
-        if (event := json.loads(entry["message"])["message"])["method"]
-        == "Network.requestWillBeSent"
-        and event["params"]["documentURL"] == page.as_uri()
-    ]
-    assert page.as_uri() in urls
-    assert [u for u in urls if u != page.as_uri() and not u.startswith("data:image/webp")] == []
+    assert requests(browser) == []
 
 
 @pytest.mark.parametrize("width_px", [1280, 400])
 def test_the_picture_and_every_answer_are_in_sight(browser, tmp_path, width_px):
     store = scored_images(tmp_path / "data", 4, 0.5)
     madaudit.label("draw", store, n=4, output=str(tmp_path / "page.html"))
-    browser.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride",
-        {"width": width_px, "height": 800, "deviceScaleFactor": 1, "mobile": False},
-    )
+    resize(browser, width_px, 800)
     browser.get((tmp_path / "page.html").as_uri())
     boxes = browser.execute_script(
         "return [...document.querySelectorAll('#picture, [data-label], #export')]"

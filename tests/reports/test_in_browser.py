@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,44 +11,18 @@ import pytest
 
 from madaudit.reports import build_renderer
 from madaudit.reports.audit_report import GroupCount
+from tests.browsing import requests, resize
 from tests.reports.full_report import full_report
 from tests.reports.report_building import HOSTILE, bare_report, hit, report_of
 
 pytestmark = pytest.mark.browser
 
-_CHROMIUM, _DRIVER = "/usr/bin/chromium", "/usr/bin/chromedriver"
-_FLAGS = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 _DARK = [{"name": "prefers-color-scheme", "value": "dark"}]
 _BACKGROUND = "return getComputedStyle(document.body).backgroundColor"
 _INK = "return getComputedStyle(document.body).color"
 _OVERFLOW = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
 _HEADINGS = "return [...document.querySelectorAll('h1,h2,h3,h4,h5,h6')].map(h => +h.tagName[1])"
 _PICTURES = "return [...document.images].map(i => i.complete && i.naturalWidth > 0)"
-
-
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[Any]:
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-    for program in (_CHROMIUM, _DRIVER):
-        if shutil.which(program) is None:
-            pytest.skip(f"{program} is missing; install Debian's chromium and chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = _CHROMIUM
-    for flag in (*_FLAGS, f"--user-data-dir={tmp_path / 'profile'}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(_DRIVER))
-    yield driver
-    driver.quit()
 
 
 def load(browser: Any, folder: Path, *texts: str) -> None:
@@ -70,28 +41,6 @@ def load_html(browser: Any, folder: Path, html: bytes) -> None:
     page = folder / "index.html"
     page.write_bytes(html)
     browser.get(page.as_uri())
-
-
-def resize(browser: Any, width_px: int) -> None:
-    """A viewport of that width, which a window cannot always have."""
-    browser.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride",
-        {"width": width_px, "height": 900, "deviceScaleFactor": 1, "mobile": False},
-    )
-
-
-def requests(browser: Any) -> list[str]:
-    """URLs that the page asked for, its own and its pictures' left out."""
-    page = browser.current_url
-    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    urls = [
-        event["params"]["request"]["url"]
-        for event in events
-        if event["method"] == "Network.requestWillBeSent"
-        and event["params"]["documentURL"] == page
-    ]
-    assert page in urls
-    return [url for url in urls if url != page and not url.startswith("data:image/jpeg")]
 
 
 def test_a_hostile_data_set_logs_nothing_and_asks_for_nothing(browser, tmp_path):
