@@ -37,6 +37,11 @@ def steps_of(text: str) -> list[Step]:
     return steps
 
 
+def files_of(text: str) -> dict[str, str]:
+    """Programs that a document tells its reader to save, by name."""
+    return dict(re.findall(r"```python file=(\S+)\n(.*?)```", text, flags=re.DOTALL))
+
+
 def run(command: str, folder: Path, programs: Path) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "COLUMNS": "200"}
     return subprocess.run(
@@ -54,6 +59,7 @@ def programs(tmp_path):
         f'#!/bin/sh\nPYTHONPATH={_REPOSITORY} exec {sys.executable} -m madaudit "$@"\n'
     )
     program.chmod(0o755)
+    (folder / "python3").symlink_to(sys.executable)
     return folder
 
 
@@ -63,7 +69,10 @@ def test_every_command_of_the_tutorial_does_what_it_says(tmp_path, programs):
         pytest.importorskip(package, reason="the extra demo is not installed")
     folder = tmp_path / "empty"
     folder.mkdir()
-    for step in steps_of((_REPOSITORY / "docs/tutorial.md").read_text(encoding="utf-8")):
+    text = (_REPOSITORY / "docs/tutorial.md").read_text(encoding="utf-8")
+    for name, content in files_of(text).items():
+        (folder / name).write_text(content, encoding="utf-8")
+    for step in steps_of(text):
         done = run(step.command, folder, programs)
         said = done.stdout + done.stderr
         if step.code is not None:
@@ -81,4 +90,7 @@ def test_a_step_that_does_not_keep_its_promise_would_be_noticed():
 def test_the_tutorial_names_every_step_of_an_audit():
     steps = steps_of((_REPOSITORY / "docs/tutorial.md").read_text(encoding="utf-8"))
     verbs = {step.command.split()[1] for step in steps if step.command.startswith("madaudit")}
-    assert verbs >= {"scan", "estimate", "explain", "risk", "report", "check", "diff", "merge"}
+    assert verbs >= {
+        "scan", "estimate", "explain", "risk", "report", "check", "diff", "merge", "calibrate",
+        "label", "filter",
+    }  # fmt: skip

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from madaudit.simulation import LoopSpec
 
 _TAIL_ROWS = 50
+# Harm below which nothing is said of it: a hundredth of what the level "none" allows.
+_LEAST_TOLD = 1e-5
 # What a level looks like to people; the limits themselves stand in the rule.
 _LEVEL_WORDS = {
     "none": "no difference that could be measured",
@@ -141,7 +143,8 @@ def _drift(low: float, high: float) -> str:
     """How far, in words; one end may be 0 and the other without a bound."""
     if math.isinf(low):
         return "without any bound"
-    least = f"by at least {percent(_rounded(low))} of the real spread" if low > 0 else ""
+    is_told = low >= _LEAST_TOLD
+    least = f"by at least {percent(_rounded(low))} of the real spread" if is_told else ""
     if math.isinf(high):
         return (
             f"{least}, with no upper bound"

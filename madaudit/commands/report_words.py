@@ -32,6 +32,12 @@ def answer(floor: Interval, p: Interval, tier: str, *, is_sampled: bool) -> str:
             f"{percent(p.low)} and {percent(p.high)} at level {p.level:g} "
             f"({tier.replace('_', '-')} tier: {TIER_WORDS[tier]})."
         )
+    if tier != "floor" and p.high >= 1.0:
+        least = f"; it is at least {percent(p.low)}" if p.low > 0 else ""
+        return (
+            f"Nothing bounds the effective real fraction p of this data set from above yet{least} "
+            f"(level {p.level:g}, {tier.replace('_', '-')} tier: {TIER_WORDS[tier]})."
+        )
     if tier != "floor":
         share = 1.0 - p.high
         ends = f"at most {percent(p.high, share)}" + (

@@ -11,7 +11,9 @@ import pytest
 import madaudit
 from madaudit.commands.calibration_files import write_calibration
 from madaudit.commands.cluster_rows import write_clusters
+from madaudit.commands.report_words import answer
 from madaudit.scanning.store import Store
+from madaudit.types import Interval
 from tests.commands.invoking import invoke
 from tests.commands.scored_stores import Rows, calibration_of, draw_scores, write_store
 from tests.reports.test_schema import faults, report_schema
@@ -198,3 +200,15 @@ def test_what_people_saw_leads_and_is_told(scored, tmp_path):
         "200 samples of a random draw were labelled"
         in (Path(store) / "report/index.html").read_text()
     )
+
+
+@pytest.mark.parametrize(
+    ("low", "said"),
+    [(0.0, "from above yet (level 0.95, detectable tier"), (0.25, "yet; it is at least 25")],
+)
+def test_an_open_upper_end_is_never_told_as_100_percent(low, said):
+    p = Interval(low, None, 1.0, 0.95)
+    text = answer(Interval(0.0, None, 1.0, 0.95), p, "detectable", is_sampled=False)
+    assert text.startswith("Nothing bounds the effective real fraction p")
+    assert said in text
+    assert "100" not in text
