@@ -59,7 +59,10 @@ def programs(tmp_path):
         f'#!/bin/sh\nPYTHONPATH={_REPOSITORY} exec {sys.executable} -m madaudit "$@"\n'
     )
     program.chmod(0o755)
-    (folder / "python3").symlink_to(sys.executable)
+    # No link: an interpreter finds its packages by its own path.
+    python = folder / "python3"
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
     return folder
 
 
