@@ -147,7 +147,7 @@ def graded(tmp_path_factory):
     folder = tmp_path_factory.mktemp("graded")
     scores, is_synthetic = draw_scores(10_000, 0.4, np.random.default_rng(1))
     marks = ["synthetic" if hit and k % 5 == 0 else None for k, hit in enumerate(is_synthetic)]
-    found = calibration_of(4000, least_detected=0.95, n_generators=9)
+    found = calibration_of(4000, least_detected=0.95, n_generators=19)
     write_calibration(found, str(folder / "calibration"))
     store = write_store(folder, {"a": Rows(scores, marks)})
     return store, str(folder / "calibration"), is_synthetic
