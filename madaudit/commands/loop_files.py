@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from madaudit.errors import MissingExtraError, StoreError
+from madaudit.limits import MAX_JSON_BYTES
 
 if TYPE_CHECKING:
     from madaudit.simulation.generators.base import State, Values
     from madaudit.simulation.trained_loop import Step
 
+_COUNTS = ("generation", "seed", "n_real", "n_synthetic")
 _GRID = 8
 # Of a drawn image in the grid, so that an 8 × 8 one can be seen.
 _GRID_SIDE_PX = 32
@@ -29,7 +31,7 @@ def begin(folder: str, experiment: dict[str, Any]) -> Path:
     """The folder of an experiment, made or found again.
 
     Raises:
-        StoreError: another experiment was run there.
+        StoreError: another experiment was run there, or its description is damaged.
     """
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
@@ -37,7 +39,7 @@ def begin(folder: str, experiment: dict[str, Any]) -> Path:
     fingerprint = hashlib.sha256(text.encode()).hexdigest()
     file = target / "experiment.json"
     if file.exists():
-        kept = json.loads(file.read_text(encoding="utf-8")).get("fingerprint")
+        kept = _read_json(file).get("fingerprint")
         if kept != fingerprint:
             raise StoreError(
                 f"cannot go on in {folder}: another loop was run there (fingerprint "
@@ -61,21 +63,25 @@ class Folder:
     path: Path
 
     def step(self, generation: int) -> Step | None:
-        from madaudit.simulation.trained_loop import Step
+        """A finished generation's row; None where it is not finished.
 
+        Raises:
+            StoreError: the row is damaged.
+        """
         file = self._of(generation) / "step.json"
-        if not file.exists():
-            return None
-        content = json.loads(file.read_text(encoding="utf-8"))
-        content["measures"] = {
-            name: float("nan") if value is None else value
-            for name, value in content["measures"].items()
-        }
-        return Step(**content)
+        return _step_of(_read_json(file), file) if file.exists() else None
 
     def state(self, generation: int) -> State:
-        load = _safetensors().load_file
-        return dict(load(self._of(generation) / "model.safetensors"))
+        """A finished generation's model, as arrays.
+
+        Raises:
+            StoreError: the file is damaged, or not there.
+        """
+        load, file = _safetensors().load_file, self._of(generation) / "model.safetensors"
+        try:
+            return dict(load(file))
+        except Exception as error:  # safetensors raises an exception of its own, and numpy's
+            raise _damaged(file, error) from error
 
     def record(self, step: Step, state: State, drawn: Values) -> None:
         import numpy as np
@@ -95,6 +101,51 @@ class Folder:
 
     def _of(self, generation: int) -> Path:
         return self.path / f"generation-{generation:03d}"
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    try:
+        with file.open("rb") as opened:
+            data = opened.read(MAX_JSON_BYTES + 1)
+        if len(data) > MAX_JSON_BYTES:
+            raise ValueError(f"longer than {MAX_JSON_BYTES} bytes")
+        content = json.loads(data)
+        if not isinstance(content, dict):
+            raise ValueError("no object")
+    except (OSError, ValueError, RecursionError) as error:
+        raise _damaged(file, error) from error
+    return content
+
+
+def _step_of(content: dict[str, Any], file: Path) -> Step:
+    from madaudit.simulation.trained_loop import Step
+
+    try:
+        measures = {
+            str(name): float("nan") if value is None else float(value)
+            for name, value in content["measures"].items()
+        }
+        counts = {name: int(content[name]) for name in _COUNTS}
+        shares = {
+            name: None if content[name] is None else float(content[name])
+            for name in content.keys() - {*_COUNTS, "bias", "measures", "has_diverged"}
+        }
+        return Step(
+            bias=float(content["bias"]),
+            measures=measures,
+            has_diverged=content.get("has_diverged", False) is True,
+            **counts,
+            **shares,  # type: ignore[arg-type]  # Step refuses names that it does not know
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise _damaged(file, error) from error
+
+
+def _damaged(file: Path, error: Exception) -> StoreError:
+    return StoreError(
+        f"cannot go on from {file}: it is damaged ({error}); delete its generation's folder and "
+        f"all later ones, or give another folder, and run the same command again"
+    )
 
 
 def write_trace(folder: Path, content: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from madaudit.errors import OptionError
+from madaudit.errors import OptionError, StoreError
 from madaudit.simulation.generators.base import (
     DivergenceError,
     Fitted,
@@ -284,10 +284,22 @@ class TrainedLoop:
             return self.real.take(start, n, seed=seed, n_evaluation=self.gauge.n)
         # A kept batch was drawn when the next model was trained; a model's draws are new.
         drawn_at = part.origin + 1 if part.source == "batch" else generation
-        fitted = self.generator.restore(book.state(part.origin))
+        fitted = self._restored(book, part.origin)
         draws = _seed(seed, drawn_at * 100_003 + part.origin, _DRAW)
         drawn = fitted.sample(n, bias=float(part.bias[0]), seed=draws)
         return marked(drawn, self.interventions.mark)
+
+    def _restored(self, book: Ledger, generation: int) -> Fitted:
+        state = book.state(generation)
+        try:
+            return self.generator.restore(state)
+        except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
+            told = str(error).partition("\n")[0]
+            raise StoreError(
+                f"cannot take up the model of generation {generation}: its arrays are not those "
+                f"of this family ({told}); delete its folder and all later ones, and run the same "
+                f"command again"
+            ) from error
 
     def _start(self, part: Part, generation: int) -> int:
         """Where a part begins in the seed's order of real samples."""

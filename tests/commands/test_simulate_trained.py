@@ -123,3 +123,35 @@ def test_a_model_comes_back_with_its_numbers_however_they_lie_in_memory(tmp_path
     for name, value in state.items():
         np.testing.assert_array_equal(found[name], value)
     assert Folder(tmp_path).step(0) == step
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("seed-0/generation-001/step.json", b"{"),
+        ("seed-0/generation-001/step.json", b"[" * 100_000),
+        ("seed-0/generation-001/step.json", b'{"generation": 1}'),
+        ("seed-0/generation-001/step.json", b'{"generation": "many", "measures": 3}'),
+        ("seed-0/generation-002/model.safetensors", b"\xff" * 40),
+        ("experiment.json", b"[1]"),
+    ],
+)
+def test_damage_in_the_folder_is_one_clear_error(tmp_path, name, content):
+    simulate("normal", **LOOP, out=str(tmp_path))
+    shutil.rmtree(tmp_path / "seed-0/generation-003")
+    (tmp_path / name).write_bytes(content)
+
+    with pytest.raises(StoreError, match=r"damaged .*run the same command again"):
+        simulate("normal", **LOOP, out=str(tmp_path))
+
+
+def test_a_model_of_another_kind_is_one_clear_error(tmp_path):
+    from safetensors.numpy import save_file
+
+    simulate("normal", **LOOP, out=str(tmp_path))
+    shutil.rmtree(tmp_path / "seed-0/generation-003")
+    file = tmp_path / "seed-0/generation-002/model.safetensors"
+    for arrays in ({"mean": np.zeros(3)}, {"weights": np.zeros(3)}):
+        save_file(arrays, file)
+        with pytest.raises(StoreError, match="the model of generation 2: its arrays are not"):
+            simulate("normal", **LOOP, out=str(tmp_path))

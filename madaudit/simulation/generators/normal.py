@@ -5,6 +5,7 @@ It is the fake that ships for the runner of loops, and the check of the theory o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -80,4 +81,7 @@ class Normal(Generator):
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> FittedNormal:
         shape = tuple(int(side) for side in state["shape"])
-        return FittedNormal(state["mean"], state["covariance"], shape)
+        mean, covariance = state["mean"], state["covariance"]
+        if covariance.shape != (mean.size, mean.size) or math.prod(shape) != mean.size:
+            raise ValueError(f"{mean.shape}, {covariance.shape} and {shape} do not fit")
+        return FittedNormal(mean, covariance, shape)
