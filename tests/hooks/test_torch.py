@@ -14,6 +14,8 @@ torch = pytest.importorskip("torch", reason="torch is not installed: the hook is
 pytestmark = [
     pytest.mark.torch,
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    # On a machine of one core torch warns of two workers, which is what is tested.
+    pytest.mark.filterwarnings("ignore:This DataLoader will create"),
 ]
 
 
