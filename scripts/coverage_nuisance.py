@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from coverage_scores import summary
 from scipy.stats import chi2, norm
 
 from madaudit.estimation.intervals import find_intervals, search
@@ -31,13 +32,7 @@ def shares(shift: float) -> np.ndarray:
 
 
 def rows_summary(rows: Any, pi: float) -> Cell:
-    low, point, high = np.array(rows, dtype=float).T
-    return {
-        "mae": float(np.abs(point - pi).mean()),
-        "coverage": float(((low <= pi) & (pi <= high)).mean()),
-        "width": float((high - low).mean()),
-        "replicates": len(low),
-    }
+    return {**summary(*np.array(rows, dtype=float).T, pi), "replicates": len(rows)}
 
 
 def ends(interval: Interval) -> tuple[float, float, float]:
