@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -56,21 +56,44 @@ class ClusterRows:
         Raises:
             StoreError: the shard was not among those that were clustered, or the file is damaged.
         """
-        n_rows = self.summary["shards"].get(shard)
-        if n_rows is None:
-            raise _stale(self.store, f"shard {shard!r} was scanned after them")
-        if not n_rows:
-            return np.empty(0, dtype=np.int64)
-        filled = [name for name, n in self.summary["shards"].items() if n]
+        (found,) = self.of_each([shard])
+        return found
+
+    def of_each(self, shards: Sequence[str]) -> Iterator[Clusters]:
+        """The clusters of several shards, one after another, from a file that is opened once.
+
+        Raises:
+            StoreError: as `of` does.
+        """
+        lengths: dict[str, int] = self.summary["shards"]
+        for shard in shards:
+            if shard not in lengths:
+                raise _stale(self.store, f"shard {shard!r} was scanned after them")
+        places = {name: k for k, name in enumerate(name for name, n in lengths.items() if n)}
+        if not any(lengths[shard] for shard in shards):
+            yield from (np.empty(0, dtype=np.int64) for _ in shards)
+            return
         with _parquet(self.store) as file:
-            if file.num_row_groups != len(filled):
-                raise ValueError(f"{file.num_row_groups} row groups for {len(filled)} shards")
-            rows = file.read_row_group(filled.index(shard))
-            if rows.schema.names != _SCHEMA.names or len(rows) != n_rows:
-                raise ValueError(f"columns {rows.schema.names}, {len(rows)} rows of {shard!r}")
-            if rows.column("shard")[0].as_py() != shard:
-                raise ValueError(f"the rows of {shard!r} are another shard's")
-            return np.asarray(rows.column("cluster").to_numpy(), dtype=np.int64)
+            if file.num_row_groups != len(places):
+                raise ValueError(f"{file.num_row_groups} row groups for {len(places)} shards")
+            for shard in shards:
+                yield _read(file, shard, lengths[shard], places)
+
+
+def _read(file: pq.ParquetFile, shard: str, n_rows: int, places: Mapping[str, int]) -> Clusters:
+    """The clusters of one shard.
+
+    Raises:
+        ValueError: the file does not fit the summary.
+    """
+    if not n_rows:
+        return np.empty(0, dtype=np.int64)
+    rows = file.read_row_group(places[shard])
+    if rows.schema.names != _SCHEMA.names or len(rows) != n_rows:
+        raise ValueError(f"columns {rows.schema.names}, {len(rows)} rows of {shard!r}")
+    if rows.column("shard")[0].as_py() != shard:
+        raise ValueError(f"the rows of {shard!r} are another shard's")
+    return np.asarray(rows.column("cluster").to_numpy(), dtype=np.int64)
 
 
 def open_clusters(store: Store) -> ClusterRows | None:

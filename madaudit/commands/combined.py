@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from madaudit.commands.cluster_pairs import closed, paired, squares_of
 from madaudit.commands.counted import N_FIELDS, Counted, Labels, read_counts, write_counts
 from madaudit.commands.store_rows import MarkRows, group_labels, mark_rows, needed_columns
 from madaudit.estimation.cells import (
@@ -55,7 +56,7 @@ class Clusters(Protocol):
         """Samples in the cluster of each row of a shard (n,), at least 1."""
         ...
 
-    def numbers_of(self, shard: str) -> Ints:
+    def numbers_of(self, shard: str) -> npt.NDArray[np.integer[Any]]:
         """Number of the cluster of each row of a shard (n,)."""
         ...
 
@@ -257,13 +258,18 @@ class ShardCounter:
         self._start = stop
 
     def counted(self) -> Counted:
-        pairs = np.zeros((0, 3))
-        if self._clusters is not None and self._start:
-            codes, weights = np.concatenate(self._codes), np.concatenate(self._weights)
-            pairs = _paired(codes, self._clusters, weights)
         n = len(self._numbers)
-        tallies, cells = self._tallies.total(n), self._cells.total()
-        return Counted(list(self._numbers), tallies, cells, pairs=pairs)
+        counted = Counted(list(self._numbers), self._tallies.total(n), self._cells.total())
+        if self._clusters is None or self._sizes is None or not self._start:
+            return counted
+        squares, pairs = closed(
+            np.concatenate(self._codes),
+            self._clusters,
+            np.concatenate(self._weights),
+            self._sizes,
+            n,
+        )
+        return replace(counted, squares=squares, whole_squares=float(squares.sum()), pairs=pairs)
 
 
 def count_shard(store: Store, shard: str, survey: Survey, wanted: Wanted) -> Counted:
@@ -280,27 +286,18 @@ def _codes(labels: list[Labels], numbers: dict[Labels, int]) -> Ints:
     return np.fromiter((numbers[label] for label in labels), dtype=np.int64, count=len(labels))
 
 
-def _paired(strata: Ints, clusters: Ints, weights: Floats) -> Floats:
-    """Weight by (stratum, cluster), a row each: stratum, cluster, Σw."""
-    order = np.lexsort((clusters, strata))
-    strata, clusters, weights = strata[order], clusters[order], weights[order]
-    is_new = np.r_[True, (np.diff(strata) != 0) | (np.diff(clusters) != 0)]
-    starts = np.flatnonzero(is_new)
-    return np.stack([strata[starts], clusters[starts], np.add.reduceat(weights, starts)], axis=1)
-
-
 def add_up(parts: Iterable[Counted]) -> Counted:
     """Counts of all shards together; strata beyond the most that are kept go together."""
     found = joined(parts, most_strata=MAX_STRATA)
     if not len(found.pairs):
         return found
     strata, clusters = (found.pairs[:, place].astype(np.int64) for place in (0, 1))
-    of_strata = _paired(strata, clusters, found.pairs[:, 2])
-    squares = np.bincount(
-        of_strata[:, 0].astype(np.int64), of_strata[:, 2] ** 2, len(found.labels)
-    ).astype(np.float64)
-    of_all = _paired(np.zeros_like(clusters), clusters, found.pairs[:, 2])
-    whole = float((of_all[:, 2] ** 2).sum())
+    of_strata = paired(strata, clusters, found.pairs[:, 2])
+    squares = squares_of(of_strata, len(found.labels))
+    if found.squares is not None:
+        squares += found.squares
+    of_all = paired(np.zeros_like(clusters), clusters, found.pairs[:, 2])
+    whole = found.whole_squares + float((of_all[:, 2] ** 2).sum())
     return Counted(found.labels, found.tallies, found.cells, squares, whole)
 
 
@@ -312,7 +309,7 @@ def joined(parts: Iterable[Counted], *, most_strata: int | None = None) -> Count
         most_strata: that are kept apart; None for all.
     """
     numbers: dict[Labels, int] = {}
-    tallies = _Rows()
+    tallies, squares, whole, has_squares = _Rows(), _Rows(1), 0.0, False
     cells, pairs = CellSum(), []
     for part in parts:
         renamed = np.array(
@@ -320,25 +317,31 @@ def joined(parts: Iterable[Counted], *, most_strata: int | None = None) -> Count
         )
         tallies.add(part.tallies, renamed)
         cells.add(part.cells.renumbered(renamed))
+        has_squares, whole = has_squares or part.squares is not None, whole + part.whole_squares
+        of_part = np.zeros(len(renamed)) if part.squares is None else part.squares
+        squares.add(of_part[:, np.newaxis], renamed)
         if len(part.pairs):
             named = part.pairs.copy()
             named[:, 0] = renamed[part.pairs[:, 0].astype(np.int64)]
             pairs.append(named)
     all_pairs = np.concatenate(pairs) if pairs else np.zeros((0, 3))
-    return Counted(list(numbers), tallies.total(len(numbers)), cells.total(), pairs=all_pairs)
+    n = len(numbers)
+    of_strata = squares.total(n)[:, 0] if has_squares else None
+    return Counted(list(numbers), tallies.total(n), cells.total(), of_strata, whole, all_pairs)
 
 
 class _Rows:
     """A sum of tables whose rows are strata, of which ever more turn up."""
 
-    def __init__(self) -> None:
-        self._table = np.zeros((64, N_FIELDS))
+    def __init__(self, width: int = N_FIELDS) -> None:
+        self._table = np.zeros((64, width))
 
     def add(self, rows: Floats, places: Ints | None = None) -> None:
         """Add rows to the first ones, or to those at `places`."""
         needed = len(rows) if places is None else int(places.max(initial=-1)) + 1
         if needed > len(self._table):
-            more = np.zeros((max(needed, 2 * len(self._table)) - len(self._table), N_FIELDS))
+            length = max(needed, 2 * len(self._table)) - len(self._table)
+            more = np.zeros((length, self._table.shape[1]))
             self._table = np.concatenate([self._table, more])
         if places is None:
             self._table[: len(rows)] += rows

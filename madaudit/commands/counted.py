@@ -38,7 +38,8 @@ class Counted:
         cells: combined scores by stratum.
         squares: Σ W_c² over near-duplicate clusters within each stratum; None without clusters.
         whole_squares: the same over all strata together.
-        pairs: weight by stratum and cluster, of one shard; what `squares` is made of.
+        pairs: stratum, cluster, Σw of the clusters that `squares` does not hold yet, since other
+            shards or strata have rows of them.
         combiner: fingerprint of what made the scores.
     """
 

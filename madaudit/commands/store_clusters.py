@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,23 +15,23 @@ from madaudit.errors import StoreError
 from madaudit.scanning.store import Store
 from madaudit.scanning.survey import Survey
 
-Ints = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.integer[Any]]
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class StoreClusters:
-    """Clusters of all finished shards, numbered from 0 without gaps.
+    """Clusters of all finished shards, numbered below their rows.
 
     Attributes:
         fingerprint: of the clusters; changes when one does.
         numbers: shard to the cluster of each of its rows (n,).
-        sizes: rows by cluster (clusters,).
+        sizes: rows by cluster (rows,), 0 where a number is nobody's.
     """
 
     fingerprint: str
     numbers: Mapping[str, Ints]
-    sizes: Floats
+    sizes: npt.NDArray[np.int32]
 
     def numbers_of(self, shard: str) -> Ints:
         return self.numbers[shard]
@@ -79,18 +80,35 @@ def read_store_clusters(store: Store, survey: Survey) -> StoreClusters | None:
     found = open_clusters(store)
     if found is None:
         return None
+    n_rows = sum(marker["n_rows"] for marker in survey.markers)
+    numbers: dict[str, Ints] = {}
     names = [marker["shard"] for marker in survey.markers]
-    parts = [found.of(name) for name in names]
-    for marker, part in zip(survey.markers, parts, strict=True):
+    for marker, part in zip(survey.markers, found.of_each(names), strict=True):
         if len(part) != marker["n_rows"]:
             raise StoreError(
                 f"cannot use the clusters of store {store.url}: {len(part)} of them for the "
                 f"{marker['n_rows']} rows of {marker['shard']!r}; run again: madaudit duplicates "
                 f"{store.url}"
             )
-    _, numbers, sizes = np.unique(np.concatenate(parts), return_inverse=True, return_counts=True)
+        numbers[marker["shard"]] = _narrow(part, n_rows)
+    if any(part.dtype == np.int64 for part in numbers.values()):
+        numbers = _renumbered(numbers)
+    sizes = np.zeros(n_rows, dtype=np.int32)
+    for known in numbers.values():
+        np.add.at(sizes, known, np.int32(1))
+    return StoreClusters(str(found.summary.get("fingerprint", "")), numbers, sizes)
+
+
+def _narrow(numbers: npt.NDArray[np.int64], stop: int) -> Ints:
+    """In half the bytes, where all lie below both `stop` and what those hold."""
+    stop = min(stop, np.iinfo(np.int32).max)
+    is_small = not len(numbers) or 0 <= numbers.min() <= numbers.max() < stop
+    return numbers.astype(np.int32) if is_small else numbers
+
+
+def _renumbered(numbers: Mapping[str, Ints]) -> dict[str, Ints]:
+    """From 0 without gaps: `duplicates` saw shards that are gone, or a stranger wrote them."""
+    parts = list(numbers.values())
+    _, dense = np.unique(np.concatenate(parts), return_inverse=True)
     edges = np.cumsum([len(part) for part in parts])[:-1]
-    by_shard = dict(zip(names, np.split(numbers.astype(np.int64), edges), strict=True))
-    return StoreClusters(
-        str(found.summary.get("fingerprint", "")), by_shard, sizes.astype(np.float64)
-    )
+    return dict(zip(numbers, np.split(dense, edges), strict=True))
