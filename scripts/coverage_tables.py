@@ -25,9 +25,99 @@ def sections(lines: list[Any]) -> dict[str, str]:
         if study == "closed" and chosen:
             texts["closed"] = closed_table(chosen, lines)
             texts["bars"] = bars_table(chosen)
+        elif study == "pairs":
+            texts[study] = pairs_table(chosen)
         elif study != "rogan_gladen" and chosen:
             texts[study] = cells_table(chosen)
+    texts["protocol"] = protocol_table(lines)
     return texts
+
+
+def protocol_table(lines: list[Any]) -> str:
+    """Every score of every tier, over the cells of a study."""
+    rows = []
+    for name, chosen in groups_of(lines).items():
+        if "lower_valid" in chosen[0]:
+            valid = np.array([line["lower_valid"] for line in chosen])
+            held = f"{valid.mean():.3f} ({valid.min():.3f})"
+            counts = [str(len(chosen)), replicates_of(chosen, chosen)]
+            below = f"{1 - valid.mean():.3f} ({1 - valid.min():.3f})"
+            rows.append([name, "lower bound", *counts, "–", "–", held, "0", below, "–", "–", "–"])
+        for tier, first in chosen[0].items():
+            if isinstance(first, dict) and "coverage" in first:
+                rows.append([name, tier, *figures([line[tier] for line in chosen], chosen)])
+    header = ["study", "tier", "cells", "replicates", "error", "bias", "coverage (least)"]
+    header += ["π above (most)", "π below (most)", "width", "Winkler score", "ms"]
+    return table(header, rows)
+
+
+def groups_of(lines: list[Any]) -> dict[str, list[Any]]:
+    """Results by study, pairs by the number of ways in which targets depart."""
+    groups: dict[str, list[Any]] = {}
+    for line in lines:
+        study = line["study"]
+        if study in ("peers", "ppi", "rogan_gladen"):
+            continue
+        if study == "pairs":
+            study = f"pairs: {('none', 'one', 'two')[len(line['cell']['axes'])]}"
+        groups.setdefault(study, []).append(line)
+    return groups
+
+
+def figures(parts: list[Any], lines: list[Any]) -> list[str]:
+    """Counts and means over cells; a dash where not all cells have a figure."""
+
+    def values(name: str) -> Any:
+        return np.array([part[name] for part in parts]) if all(name in p for p in parts) else None
+
+    def mean(name: str, digits: int = 4) -> str:
+        found = values(name)
+        return "–" if found is None else f"{found.mean():.{digits}f}"
+
+    def with_extreme(name: str, extreme: Any) -> str:
+        found = values(name)
+        return "–" if found is None else f"{found.mean():.3f} ({extreme(found):.3f})"
+
+    if "false_clean" in parts[0] and "false_alarm" not in parts[0]:
+        alarms = [1 - part["coverage"] - part["false_clean"] for part in parts]
+        parts = [
+            {**part, "false_alarm": abs(alarm)} for part, alarm in zip(parts, alarms, strict=True)
+        ]
+    return [
+        str(len(parts)),
+        replicates_of(parts, lines),
+        mean("mae"),
+        mean("bias"),
+        with_extreme("coverage", np.min),
+        with_extreme("false_clean", np.max),
+        with_extreme("false_alarm", np.max),
+        mean("width"),
+        mean("winkler"),
+        mean("ms", 1),
+    ]
+
+
+def replicates_of(parts: list[Any], lines: list[Any]) -> str:
+    pairs = zip(parts, lines, strict=True)
+    numbers = {part.get("replicates", line["replicates"]) for part, line in pairs}
+    return "–".join(str(number) for number in sorted({min(numbers), max(numbers)}))
+
+
+def pairs_table(chosen: list[Any]) -> str:
+    """Coverage of every tier by the ways in which the target departs, at every π."""
+    tiers = [tier for tier, part in chosen[0].items() if isinstance(part, dict) and tier != "cell"]
+    shares = sorted({line["cell"]["pi"] for line in chosen})
+    found = {(tuple(line["cell"]["axes"]), line["cell"]["pi"]): line for line in chosen}
+    rows = []
+    for axes in dict.fromkeys(axes for axes, _ in found):
+        cells = [" + ".join(axes) or "none"]
+        for pi in shares:
+            line = found[axes, pi]
+            cells += [f"{line[tier]['coverage']:.2f}" for tier in tiers]
+            cells.append(f"{line['refused']:.2f}")
+        rows.append(cells)
+    columns = [*tiers, "refused"]
+    return table(["", *(f"{name}, π = {pi:g}" for pi in shares for name in columns)], rows)
 
 
 def bars_table(chosen: list[Any]) -> str:

@@ -123,3 +123,15 @@ def test_the_tables_of_coverage_are_those_of_the_results_beside_them(
     written = dict(re.findall(r"<!-- coverage-(\w+) -->\n(.*?)<!-- /", page, flags=re.DOTALL))
     expected = {name: f"{text.rstrip()}\n" for name, text in sections(lines).items()}
     assert written == expected
+
+
+def test_the_table_of_blind_targets_is_what_judging_them_says() -> None:
+    folder = _REPOSITORY / "docs" / "coverage" / "blind"
+    script = _REPOSITORY / "scripts" / "coverage_blind"
+    names = [folder / name for name in ("released", "estimates.jsonl", "answers.json")]
+    found = subprocess.run(
+        [sys.executable, script, "judge", *names], capture_output=True, text=True, check=True
+    )
+    page = (_REPOSITORY / "docs" / "estimation.md").read_text(encoding="utf-8")
+    (written,) = re.findall(r"<!-- blind -->\n(.*?)<!-- /", page, flags=re.DOTALL)
+    assert written.strip() == found.stdout.strip()
