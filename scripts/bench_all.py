@@ -36,7 +36,7 @@ SIZES: dict[str, dict[str, int]] = {
     "loops": {"rounds": 3},
     "metadata": {"rows": 100_000, "rounds": 2},
     "report": {"rows": 20_000_000},
-    "risk": {"strata": 20_000, "rounds": 1},
+    "risk": {"strata": 20_000, "rounds": 3},
     "scan": {"samples": 3000},
     "watermark": {"rounds": 3},
 }
