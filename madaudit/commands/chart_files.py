@@ -6,7 +6,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from madaudit.reports.pictures import CutPicture, CutRow, LoopPicture, PhasePicture, SeriesPicture
+from madaudit.reports.pictures import (
+    BEYOND_SCORES,
+    CutPicture,
+    CutRow,
+    LoopPicture,
+    PhasePicture,
+    SeriesPicture,
+)
 from madaudit.types import Interval
 
 if TYPE_CHECKING:
@@ -16,8 +23,6 @@ if TYPE_CHECKING:
 
 # Cuts that are drawn and listed; more cannot be told apart.
 _CUTS_SHOWN = 65
-#: A score that no cut of the curve has: marked samples alone are dropped.
-BEYOND_SCORES = 1e6
 # Half the width of a 95 % interval in standard errors.
 _STANDARD_ERRORS = 1.96
 

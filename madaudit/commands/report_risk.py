@@ -6,14 +6,13 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from madaudit.commands.chart_files import (
-    BEYOND_SCORES,
     cut_picture,
     loop_picture,
     phase_picture,
 )
 from madaudit.commands.loop_request import Known, LoopRequest
 from madaudit.reports.audit_report import CutAdvice, RiskSummary, TailRow
-from madaudit.reports.pictures import CutPicture, LoopPicture, PhasePicture
+from madaudit.reports.pictures import BEYOND_SCORES, CutPicture, LoopPicture, PhasePicture
 from madaudit.reports.wording import count, percent
 from madaudit.types import Interval
 

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from madaudit.types import Interval
 
+#: No score is as large: cuts above it drop marked samples alone, those below its negative all.
+BEYOND_SCORES = 1e6
+
 
 @dataclass(frozen=True)
 class ScorePicture:
@@ -152,7 +155,7 @@ class CutRow:
 
     @property
     def is_by_score(self) -> bool:
-        return self.cut is not None and self.cut < 1e6
+        return self.cut is not None and self.cut < BEYOND_SCORES
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from madaudit.reports.charts.svg import (
     picture,
     rule,
 )
-from madaudit.reports.pictures import CutPicture, CutRow
+from madaudit.reports.pictures import BEYOND_SCORES, CutPicture, CutRow
 from madaudit.reports.wording import percent
 
 _TOP, _MIDDLE, _LOWER, _BOTTOM = 34.0, 200.0, 256.0, 422.0
@@ -33,7 +33,10 @@ def draw_cuts(shown: CutPicture, name: str) -> Markup:
         name: an id, unique on the page.
     """
     rows = [row for row in shown.rows if row.is_by_score]
-    cuts = [row.cut or 0.0 for row in rows]
+    given = [row.cut or 0.0 for row in rows]
+    # The cut below all scores, which drops everything, stands at the edge and not at -10⁹.
+    low = min((cut for cut in given if cut > -BEYOND_SCORES), default=0.0)
+    cuts = [max(cut, low) for cut in given]
     x = Axis(min(cuts), max(cuts), LEFT, RIGHT, "")
     below = Axis(min(cuts), max(cuts), LEFT, RIGHT, "cut: samples from this score on are dropped")
     shares = Axis(0.0, 1.0, _MIDDLE, _TOP, "share", n_ticks=5)
@@ -54,9 +57,11 @@ def draw_cuts(shown: CutPicture, name: str) -> Markup:
         _tolerance(harm.at(shown.tolerance)),
     ]  # fmt: skip
     if shown.chosen is not None and shown.chosen <= max(cuts):
-        parts.append(rule(x.at(shown.chosen), _TOP, _BOTTOM, "recommended", "rule-cut"))
+        parts.append(rule(x.at(max(shown.chosen, low)), _TOP, _BOTTOM, "recommended", "rule-cut"))
     if shown.n_effective is not None and shown.n_effective <= max(cuts):
-        parts.append(rule(x.at(shown.n_effective), _LOWER, _BOTTOM, "largest n_e", "rule-soft"))
+        parts.append(
+            rule(x.at(max(shown.n_effective, low)), _LOWER, _BOTTOM, "largest n_e", "rule-soft")
+        )
     return picture(name, "What each cut costs", _says(shown), parts, size=(WIDTH, 466.0))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -161,3 +162,13 @@ def test_as_a_file_it_is_the_same_chart_with_the_pages_colours(draw):
 def test_what_a_band_is_stands_in_the_legend_where_there_is_one():
     assert "95 % of runs" in str(charts.draw_series(series(), "x"))
     assert 'class="fill-point"' not in str(charts.draw_series(series(band=""), "x"))
+
+
+def test_the_cut_that_drops_everything_does_not_stretch_the_axis():
+    rows = (replace(cuts().rows[0], cut=-1e9), *cuts().rows)
+    words = [
+        re.findall(r"<text[^>]*>([^<]*)", charts.draw_cuts(shown, "x"))
+        for shown in (cuts(rows=rows), cuts())
+    ]
+    assert words[0] == words[1]
+    assert "tolerance" in words[0]
