@@ -72,7 +72,8 @@ def figures(parts: list[Any], lines: list[Any]) -> list[str]:
 
     def mean(name: str, digits: int = 4) -> str:
         found = values(name)
-        return "–" if found is None else f"{found.mean():.{digits}f}"
+        # Adding 0 makes of a rounded −0 a 0.
+        return "–" if found is None else f"{round(found.mean(), digits) + 0.0:.{digits}f}"
 
     def with_extreme(name: str, extreme: Any) -> str:
         found = values(name)
