@@ -341,6 +341,7 @@ def command(
     documents (.jsonl, .jsonl.gz, .jsonl.zst), clip-retrieval embeddings, a folder, a glob, a
     brace pattern, an fsspec URL or a Hugging Face data set (hf:NAME):
       madaudit scan shards/ -o store
+      madaudit scan shards/ -o store --tier pixels          watermarks and copies, too
       madaudit scan 'shards/{00000..00099}.tar' photos/ -o store --workers 8
       madaudit scan s3://bucket/laion -o store --sample 100000
       madaudit scan 'hf:org/name?split=train' -o store
