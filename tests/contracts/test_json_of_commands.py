@@ -28,7 +28,7 @@ _RUNS = {
     "verify": "STORE",
     "weights": "list",
 }
-# Verbs that need known samples, pixels, an encoder or an extra; tests of their own hold them to it.
+# These need known samples, pixels, an encoder or an extra; tests of their own hold them to it.
 _ELSEWHERE = {"bank", "calibrate", "demo", "detectability", "duplicates", "index", "label"}
 # One array: what they print has no more to say than its entries.
 _LISTS = {"detectors", "weights"}
