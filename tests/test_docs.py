@@ -125,6 +125,7 @@ def test_the_tables_of_coverage_are_those_of_the_results_beside_them(
     assert written == expected
 
 
+@pytest.mark.slow
 def test_the_table_of_blind_targets_is_what_judging_them_says() -> None:
     folder = _REPOSITORY / "docs" / "coverage" / "blind"
     script = _REPOSITORY / "scripts" / "coverage_blind"

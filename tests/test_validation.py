@@ -76,6 +76,7 @@ def test_the_first_generation_s_prediction_holds_too(prediction):
     assert found[0] == pytest.approx(0.01 * 4, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_a_planted_correction_is_found_again(prediction):
     planted = prediction.Correction("within", 0.5, 1.25, 8)
     specs = [
@@ -154,6 +155,7 @@ def _file(folder: Path, cell, seed: int, distance: float) -> None:
     (folder / f"{cell.name}-seed-{seed}.json").write_text(json.dumps(content), encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_what_follows_a_corrected_theory_is_judged_as_following_it(
     tmp_path, cells, prediction, tables
 ):

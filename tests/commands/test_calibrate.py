@@ -163,6 +163,7 @@ def test_a_cut_shard_is_counted_as_far_as_it_goes_and_said(tmp_path: Path, pipel
     assert 10 < result.calibration.sources[0].n < 20
 
 
+@pytest.mark.slow
 def test_a_picture_given_twice_counts_once_and_one_of_both_labels_never(tmp_path: Path) -> None:
     folders = known_folders(tmp_path)
     shutil.copy(folders["camera"] / "0000.jpg", folders["camera"] / "again.jpg")
@@ -173,6 +174,7 @@ def test_a_picture_given_twice_counts_once_and_one_of_both_labels_never(tmp_path
     assert sources["gan"].n == 40
 
 
+@pytest.mark.slow
 def test_images_that_cannot_be_judged_count_as_missing(tmp_path: Path) -> None:
     folders = known_folders(tmp_path)
     random = np.random.default_rng(3)

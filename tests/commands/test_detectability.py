@@ -44,6 +44,7 @@ def test_every_message_is_sent_through_every_pipeline(measured):
     assert len(pairs) == len(measured.rows) == 5 * len(PIPELINES)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_marked_is_counted_apart(measured):
     assert (measured.n_drawn, measured.n_unfit) == (4, 1)
     assert {row.n for row in measured.rows} == {3}

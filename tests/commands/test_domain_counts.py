@@ -22,6 +22,7 @@ def test_known_addresses(url):
     assert hosts_of(pa.array([url], pa.string())).to_pylist() == [domain(url)]
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(alphabet="aB.:/?#@w-+1ü\n", max_size=30), max_size=5))
 def test_any_address(urls):
     whole = [f"https://{url}" for url in urls]

@@ -193,6 +193,7 @@ def test_a_labellers_mistakes_are_allowed_for(store, calibration, tmp_path):
     assert "labellers err as often as in their blind checks" in found.assumptions
 
 
+@pytest.mark.slow
 def test_undecided_samples_have_bounds_of_their_own(store, calibration, tmp_path):
     drawn = draw(store, tmp_path, n=300, calibration=calibration)
     unsure = {name: "undecided" for name in truths(store, drawn.draw) if name < "3"}

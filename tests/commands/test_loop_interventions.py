@@ -109,6 +109,7 @@ def _flat(levels):
     return np.ones((len(levels), 1, 8, 8), np.float32) * np.asarray(levels)[:, None, None, None]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fpr", [0.05, 0.2, 0.5])
 def test_a_cut_costs_at_most_the_share_of_real_samples_that_it_may(fpr):
     real = _flat(np.random.default_rng(0).uniform(-1, 1, 400).astype(np.float32))
@@ -153,6 +154,7 @@ def colours(tmp_path):
     return str(path)
 
 
+@pytest.mark.slow
 def test_a_loop_filters_by_a_detector_and_marks_its_draws(colours):
     content = simulate(
         "normal",

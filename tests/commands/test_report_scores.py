@@ -150,6 +150,7 @@ def test_check_and_diff_take_the_calibration(scored, tmp_path):
 # --- copies, and what people saw ------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_copies_are_told_apart_from_p(scored, tmp_path):
     generator = np.random.default_rng(7)
     scores, is_synthetic = draw_scores(400, 0.3, generator)

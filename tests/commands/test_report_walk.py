@@ -60,6 +60,7 @@ def test_rows_are_walked_once_even_with_a_calibration(scored, walks):
     assert len(walks) == 6
 
 
+@pytest.mark.slow
 def test_what_the_walk_counted_serves_the_next_estimate(scored, walks):
     store, calibration = scored
     twin = told(scored)
@@ -70,6 +71,7 @@ def test_what_the_walk_counted_serves_the_next_estimate(scored, walks):
     assert again == twin
 
 
+@pytest.mark.slow
 def test_the_count_is_that_of_the_estimate_alone(scored):
     store, calibration = scored
     alone = madaudit.estimate(store, calibration=calibration, by=["domain"], posteriors=False)
@@ -79,6 +81,7 @@ def test_the_count_is_that_of_the_estimate_alone(scored):
     assert after.to_dict() == alone.to_dict()
 
 
+@pytest.mark.slow
 def test_how_the_walk_is_cut_changes_nothing(scored, monkeypatch):
     whole = told(scored)
     monkeypatch.setattr(report_rows, "_STRETCH_ROWS", 1)

@@ -108,6 +108,7 @@ def test_no_cut_suffices_where_half_of_the_synthetic_samples_look_real(tmp_path)
     assert "fresh real samples a generation would do" in out
 
 
+@pytest.mark.slow
 def test_marked_samples_go_alone_where_that_is_enough(tmp_path, measured):
     """A third is synthetic and nearly all of it marked."""
     store = store_of(tmp_path, 0.3, marked=0.299)
@@ -188,6 +189,7 @@ def test_a_policy_that_cannot_be_read_is_refused(tmp_path, content, message):
     assert any(part in run.err for part in message.split("|"))
 
 
+@pytest.mark.slow
 def test_json_is_what_the_python_twin_returns(tmp_path, calibration):
     store = store_of(tmp_path, 0.3, n=1000)
     shown = invoke("risk", store, "--calibration", calibration, "--json").json

@@ -58,6 +58,7 @@ def test_a_marker_without_end_counts_as_none_and_is_mended(store: Path, tmp_path
     assert json.loads(marker.read_text())["input"] == whole["input"]
 
 
+@pytest.mark.slow
 def test_a_policy_without_end_is_refused(store: Path, tmp_path: Path) -> None:
     (tmp_path / "p.yaml").write_text(_DEEP)
     assert _is_one_line(invoke("check", store, "--policy", tmp_path / "p.yaml"))

@@ -22,8 +22,9 @@ from madaudit.scanning.tasks import ShardTask
 from tests.contracts.promises import promise_of
 
 Events = Generator[Event, None, None]
-# Those that run on a package of their own are tested where that is installed.
-_MARKS = {"ray": (pytest.mark.ray,)}
+# Those that run on a package of their own are tested where that is installed; the pool's processes
+# take a second each to start.
+_MARKS = {"ray": (pytest.mark.ray,), "pool": (pytest.mark.slow,)}
 _ENGINES = [pytest.param(name, marks=_MARKS.get(name, ())) for name in ENGINES]
 
 

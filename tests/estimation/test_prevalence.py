@@ -237,6 +237,7 @@ def test_identical_templates_tell_nothing_whatever_the_target():
         assert (closed.low, closed.high) == (0.0, 1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [200, 1000])
 def test_templates_that_differ_by_chance_alone_tell_nothing(n):
     """TPR ≈ FPR. [0, 1] in nine of ten (measured); fewer than 14 of 20 then have p < .003."""

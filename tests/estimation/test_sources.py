@@ -39,6 +39,7 @@ def test_a_mix_of_its_own_is_covered_where_the_pooled_interval_is_not():
     assert model.sensitivity.high >= model.generators.prevalence.high
 
 
+@pytest.mark.slow
 def test_shares_are_told_of_generators_that_scores_tell_apart():
     sources = SourceCounts(("far", "near"), drawn([0.0], 3000), drawn([4.0, 1.5], 3000))
     split = split_generators(sources, target([(0.7, 0.0), (0.2, 4.0), (0.1, 1.5)]), level=0.99)
@@ -46,6 +47,7 @@ def test_shares_are_told_of_generators_that_scores_tell_apart():
     assert split.shares["near"].low <= 0.1 <= split.shares["near"].high
 
 
+@pytest.mark.slow
 def test_generators_that_look_alike_have_no_share_of_their_own():
     sources = SourceCounts(("one", "twin"), drawn([0.0], 3000), drawn([2.0, 2.0], 3000))
     split = split_generators(sources, target([(0.3, 0.0), (0.7, 2.0)]), level=0.95)

@@ -50,11 +50,13 @@ def test_a_tally_equals_a_slow_loop_over_the_rows(rows):
     assert tally_of(rows) == slow_tally(rows)
 
 
+@pytest.mark.slow
 @given(_rows, _rows)
 def test_adding_tallies_is_commutative(one, other):
     assert tally_of(one) + tally_of(other) == tally_of(other) + tally_of(one)
 
 
+@pytest.mark.slow
 @given(_rows, _rows, _rows)
 def test_adding_tallies_is_associative(a, b, c):
     left = (tally_of(a) + tally_of(b)) + tally_of(c)

@@ -101,6 +101,7 @@ def test_blank_lines_are_no_rows(tmp_path: Path) -> None:
     assert [sample.text for sample in read(tmp_path / "a.jsonl")] == ["a", "b"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a.jsonl.gz", "a.jsonl.zst"])
 def test_a_cut_packing_gives_the_rows_before_it(name: str, tmp_path: Path) -> None:
     # Text that does not pack well, so that whole lines stand before the cut.

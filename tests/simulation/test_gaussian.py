@@ -242,6 +242,7 @@ def test_without_bias_the_covariance_goes_to_nothing_while_its_mean_stays():
     assert rows[-1].typical_variance < 1e-6
 
 
+@pytest.mark.slow
 def test_the_log_determinant_is_that_of_the_replicates():
     spec = LoopSpec("synthetic", n_synthetic=30, bias=0.9, dim=4, generations=8)
     runs = simulate_replicates(spec, 4000, np.random.default_rng(4)).log_det_ratio[-1]

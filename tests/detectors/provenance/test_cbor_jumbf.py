@@ -69,6 +69,7 @@ _VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None, database=None)
 @given(value=_VALUES)
 def test_what_the_tests_encoder_writes_is_read_back(value):

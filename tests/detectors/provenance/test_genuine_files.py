@@ -333,6 +333,7 @@ def test_a_genuine_remote_manifest_is_not_fetched():
         pytest.skip("port 5000, which the file names, is taken")
 
 
+@pytest.mark.slow
 def test_the_table_in_the_docs_is_up_to_date():
     command = [sys.executable, str(_ROOT / "scripts" / "provenance_table"), "--data", str(DATA)]
     made = subprocess.run(command, capture_output=True, check=True, encoding="utf-8").stdout

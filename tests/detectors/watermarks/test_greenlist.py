@@ -102,6 +102,7 @@ def test_a_sample_without_text_is_unobservable_and_a_broken_one_missing(tokenize
     assert said_of(detector, Look(broken, None)).state == "missing"
 
 
+@pytest.mark.slow
 def test_every_trial_is_charged_for(tokenizer):
     text = document(written(150, 5, _mark("minhash")))
     alone = said_of(Greenlist(tokenizer=tokenizer, scheme="minhash"), text).detail

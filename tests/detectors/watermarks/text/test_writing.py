@@ -48,6 +48,7 @@ def test_a_green_mark_multiplies_the_odds_of_green_by_the_exponential_of_delta()
     assert odds == pytest.approx(before * math.exp(1.5))
 
 
+@pytest.mark.slow
 def test_uniform_text_is_as_green_as_theory_says():
     # Odds of green: gamma e^delta / (1 − gamma). 800 tokens; 4.5 standard deviations: 7e-6.
     lists = GreenLists(3000, 0.25)
