@@ -19,7 +19,7 @@ from madaudit.types import Interval
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-    from madaudit.assessment import PhaseDiagram, Threshold, Trajectory
+    from madaudit.assessment import CutPoint, PhaseDiagram, Threshold, Trajectory
 
 # Cuts that are drawn and listed; more cannot be told apart.
 _CUTS_SHOWN = 65
@@ -53,7 +53,7 @@ def cut_picture(threshold: Threshold) -> CutPicture | None:
             point.cut if math.isfinite(point.cut) else None,
             _middle(point.real_lost),
             _middle(point.synthetic_kept),
-            point.harm,
+            _up_to_bound(point),
             point.n_effective_ratio if math.isfinite(point.n_effective_ratio) else None,
         )
         for place, point in enumerate(curve)
@@ -63,6 +63,12 @@ def cut_picture(threshold: Threshold) -> CutPicture | None:
     if sum(row.is_by_score for row in rows) < 2:
         return None
     return CutPicture(rows, threshold.cut, threshold.n_effective_cut, threshold.tolerance)
+
+
+def _up_to_bound(point: CutPoint) -> Interval:
+    """Harm from the low end of its interval to the one-sided bound that a cut is judged by."""
+    low, most_likely = point.harm.low, point.harm.point
+    return Interval(low, most_likely, max(point.harm_bound, low, most_likely or 0.0))
 
 
 def _middle(share: Interval) -> float:

@@ -145,7 +145,10 @@ class PhasePicture:
 
 @dataclass(frozen=True)
 class CutRow:
-    """One cut and what it does; `cut` None for dropping nothing, 1e9 for marked samples alone."""
+    """One cut and what it does; `cut` None for dropping nothing, 1e9 for marked samples alone.
+
+    `harm` ends at the one-sided bound by which a cut is chosen.
+    """
 
     cut: float | None
     real_lost: float

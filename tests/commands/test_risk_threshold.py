@@ -8,6 +8,7 @@ import pytest
 import madaudit
 from madaudit.assessment import MARKS_ONLY, parse_policy
 from madaudit.commands.calibration_files import write_calibration
+from madaudit.commands.chart_files import cut_picture
 from madaudit.commands.risk import risk
 from tests.commands.invoking import invoke
 from tests.commands.scored_stores import Rows, calibration_of, draw_scores, write_store
@@ -58,6 +59,14 @@ def test_a_contaminated_store_is_told_where_to_cut(tmp_path, calibration):
     # The headline has no upper end; the interval that the cut rests on has.
     assert (shown["level"], shown["basis"]["level"]) == ("critical", "elevated")
     assert shown["curve"][-1]["cut"] is None
+
+
+def test_the_drawn_cut_stands_where_its_bound_is_within_the_tolerance(tmp_path, calibration):
+    """The band is drawn up to the bound that chooses, so that the picture bears the choice out."""
+    found = risk(store_of(tmp_path, 0.4), calibration=str(calibration), bias=0.9).threshold
+    shown = cut_picture(found)
+    at_cut = next(row for row in shown.rows if row.cut == shown.chosen)
+    assert at_cut.harm.high == found.harm_bound <= shown.tolerance
 
 
 def test_the_cut_loses_what_it_says(tmp_path, calibration):

@@ -69,7 +69,7 @@ def _harm_axis(rows: list[CutRow], tolerance: float) -> Axis:
     ends = [end for row in rows for end in (row.harm.low, row.harm.high)]
     positive = [end for end in ends if 0 < end < math.inf] + [tolerance]
     low, high = max(min(positive) / 2, 1e-6), max(positive) * 1.5
-    return Axis(low, high, _BOTTOM, _LOWER, "harm left, with its interval", is_log=True, n_ticks=4)
+    return Axis(low, high, _BOTTOM, _LOWER, "harm left, up to its bound", is_log=True, n_ticks=4)
 
 
 def _tolerance(y: float) -> Markup:
