@@ -35,7 +35,6 @@ SIZES: dict[str, dict[str, int]] = {
     "index": {"keys": 3_000_000, "lookups": 50_000},
     "loops": {"rounds": 3},
     "metadata": {"rows": 100_000, "rounds": 2},
-    "report": {"rows": 20_000_000},
     "risk": {"strata": 20_000, "rounds": 3},
     "scan": {"samples": 3000},
     "watermark": {"rounds": 3},
