@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 import click
 from tqdm import tqdm
+
+from madaudit.commands.progress import ClosedAtTheEnd
 
 if TYPE_CHECKING:
     from madaudit.simulation.trained_loop import Step
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 _LINE_EVERY_S = 15.0
 
 
-class LoopProgress:
+class LoopProgress(ClosedAtTheEnd):
     """A bar over generations on a terminal; elsewhere a line at most every 15 s.
 
     Both tell the time left, by the generations that were trained here; those that a killed run
@@ -40,17 +41,6 @@ class LoopProgress:
         self._done = 0.0
         self._began = time.monotonic()
         self._is_training, self._n_found = False, 0
-
-    def __enter__(self) -> LoopProgress:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._bar.close()
 
     def begin(self, seed: int) -> None:
         """A seed's run starts."""

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Sequence
 from types import TracebackType
+from typing import NoReturn, Self
 
 import click
 from tqdm import tqdm
@@ -16,7 +17,24 @@ from madaudit.scanning.engines import Event
 _LINE_EVERY_S = 15.0
 
 
-class ScanProgress:
+class ClosedAtTheEnd:
+    """What has a bar, which goes when the work ends or fails."""
+
+    _bar: tqdm[NoReturn]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.close()
+
+
+class ScanProgress(ClosedAtTheEnd):
     """A bar over bytes on a terminal; elsewhere a line every 15 s."""
 
     def __init__(self, sizes: Sequence[int], *, is_quiet: bool) -> None:
@@ -34,17 +52,6 @@ class ScanProgress:
             dynamic_ncols=True,
             file=sys.stderr,
         )
-
-    def __enter__(self) -> ScanProgress:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._bar.close()
 
     def show(self, event: Event, size_bytes: int) -> None:
         """Take in news.
@@ -88,7 +95,7 @@ class ScanProgress:
         )
 
 
-class RowProgress:
+class RowProgress(ClosedAtTheEnd):
     """A bar over rows on a terminal; elsewhere a line every 15 s."""
 
     def __init__(self, n_rows: int, *, is_quiet: bool) -> None:
@@ -104,17 +111,6 @@ class RowProgress:
             dynamic_ncols=True,
             file=sys.stderr,
         )
-
-    def __enter__(self) -> RowProgress:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._bar.close()
 
     def show(self, n_done: int) -> None:
         """So many rows are behind us; news of fewer than before is late and passed over."""
