@@ -24,7 +24,7 @@ _ROOT = str(Path(__file__).parents[1])
 _WORKERS = 2
 _SAMPLES_PER_SHARD = 4000
 # Shards that come in before the state is called steady.
-_FIRST = 2 * _WORKERS
+_FIRST = 10 * _WORKERS
 _TICK = os.sysconf("SC_CLK_TCK")
 
 

@@ -24,6 +24,8 @@ _CODES = {"synthetic": SYNTHETIC, "composite": COMPOSITE, "real": REAL}
 _HOST = re.compile(r"^[a-z][a-z0-9+.\-]*://(?:[^/?#@]*@)?([^/?#:]+)", re.IGNORECASE)
 # A month after the year keeps sizes, prices and article numbers from being taken for years.
 _YEAR = re.compile(r"^[^?#]*[/_-](199[0-9]|20[0-4][0-9])[/_-]?(?:0[1-9]|1[0-2])(?![0-9]{5})[^?#]")
+# 65,536 rows: of a few columns each, which is little, and a shard of usual size is one batch.
+_GROUPS_AT_ONCE = 8
 #: What --by takes besides the store's own columns, and the column that it comes from; clusters are
 #: those of `concepts`.
 DERIVED = {"domain": "url", "year": "url", "cluster": "ordinal"}
@@ -71,7 +73,7 @@ def mark_rows(
     *,
     silent: Collection[str] = (),
 ) -> Iterator[MarkRows]:
-    """Rows of a shard with their verdicts, a row group at a time.
+    """Rows of a shard with their verdicts, some row groups at a time.
 
     Args:
         store: to read.
@@ -93,7 +95,8 @@ def mark_rows(
         columns.append(f"{name}_state")
         if name not in silent:
             columns.append(f"{name}_detail")
-    for rows in store.row_batches(shard, list(dict.fromkeys(columns))):
+    wanted = list(dict.fromkeys(columns))
+    for rows in store.row_batches(shard, wanted, groups_at_once=_GROUPS_AT_ONCE):
         found = {name: _flags(rows.column(f"{name}_state")) for name in marks}
         for name in silent:
             if name in marks and (found[name] == _PRESENT).any():

@@ -188,7 +188,7 @@ def test_only_a_changed_shard_is_read_again(tmp_path, monkeypatch):
     monkeypatch.setattr(
         Store,
         "row_batches",
-        lambda self, name, *rest: seen.append(name) or read(self, name, *rest),
+        lambda self, name, *rest, **more: seen.append(name) or read(self, name, *rest, **more),
     )
     found = madaudit.estimate(store, calibration=CALIBRATION, posteriors=False)
     assert seen == ["b.tar"]

@@ -41,9 +41,9 @@ def walks(monkeypatch):
     found: Counter[str] = Counter()
     read = Store.row_batches
 
-    def counted(self, shard, columns=None):
+    def counted(self, shard, columns=None, **more):
         found[shard] += columns is None or "weight" in columns
-        return read(self, shard, columns)
+        return read(self, shard, columns, **more)
 
     monkeypatch.setattr(Store, "row_batches", counted)
     return found

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -187,3 +188,16 @@ def test_a_flipped_bit_in_stored_rows_is_noticed(tmp_path: Path) -> None:
     path.write_bytes(bytes(data))
     with pytest.raises(StoreError, match=r"cannot read scores/a\.tar\.parquet"):
         list(Store(str(tmp_path / "s")).row_batches("a.tar", ["key"]))
+
+
+def test_row_groups_that_come_together_are_the_same_rows(tmp_path: Path) -> None:
+    path = tmp_path / "scores" / "a.tar.parquet"
+    path.parent.mkdir()
+    status = pa.array(["ok", "ok", "truncated", "ok", "timeout"]).dictionary_encode()
+    rows = pa.table({"key": list("abcde"), "status": status})
+    pq.write_table(rows, path, row_group_size=2)
+    store = Store(str(tmp_path))
+    for at_once, sizes in ((1, [2, 2, 1]), (2, [4, 1]), (8, [5])):
+        batches = list(store.row_batches("a.tar", ["key", "status"], groups_at_once=at_once))
+        assert [len(batch) for batch in batches] == sizes
+        assert [row for batch in batches for row in batch.to_pylist()] == rows.to_pylist()
