@@ -20,7 +20,7 @@ from validation_cells import Cell, queue
 
 from madaudit.commands.loop_data import load_real
 from madaudit.commands.loop_files import Folder, begin
-from madaudit.commands.simulate_trained import _gauge
+from madaudit.commands.loop_gauge import build_gauge
 from madaudit.simulation.generators import Samples, build_generator
 from madaudit.simulation.generators.base import Fitted, Generator, Progress
 from madaudit.simulation.measuring import Gauge
@@ -69,7 +69,7 @@ def train(cell: Cell, seed: int, place: Place) -> None:
     """Train one cell with one seed and write its file."""
     data = "rosenbrock" if cell.side is None else str(place.mnist)
     real = load_real(data, cell.side or 8)
-    gauge = _gauge(real, cell.n_evaluation)
+    gauge = build_gauge(real, cell.n_evaluation)
     generator = build_generator(cell.family, dict(cell.settings))
     once = TrainedOnce(generator, place.work / "first-models")
     loop = TrainedLoop(cell.spec, once, real, gauge)

@@ -64,6 +64,8 @@ def simulate(
     monte_carlo: int = 0,
     side: int = 8,
     n_eval: int = 500,
+    encoder: str | None = None,
+    weights: str | None = None,
     settings: Mapping[str, Any] | None = None,
     out: str | None = None,
     quiet: bool = True,
@@ -102,6 +104,9 @@ def simulate(
         monte_carlo: replicates for each seed; 0 for the exact trace.
         side: of images that models are trained on, in pixels.
         n_eval: real samples that measure a trained generation.
+        encoder: whose features of images are compared, for example "clip-onnx"; None for LeNet,
+            and for points as they are.
+        weights: what the encoder takes; None for its default.
         settings: options of the trained family, for example {"steps": 3000}.
         out: folder for trace.parquet, trace.json and, of the first two families, charts as SVG;
             of a trained loop every generation too, so that the same command goes on where it was
@@ -137,9 +142,16 @@ def simulate(
         generations=generations,
     )
     if family in TRAINED:
-        training = TrainingOptions(data, side, n_eval, dict(settings or {}), interventions)
+        training = TrainingOptions(
+            data, side, n_eval, dict(settings or {}), interventions, encoder, weights
+        )
         return Simulation(
             run_trained(family, spec, tuple(seeds), training, out=out, is_quiet=quiet)
+        )
+    if encoder is not None or weights is not None:
+        raise OptionError(
+            f"the {family} family has no images to measure by an encoder; leave out --encoder and "
+            f"--weights, or give a family that trains on images"
         )
     if not interventions.are_none:
         raise OptionError(
@@ -289,6 +301,8 @@ def _seeds(context: click.Context, parameter: click.Parameter, value: Any) -> tu
 @click.option("--data", help="digits, mnist, mixture25, rosenbrock, or a path.")
 @click.option("--side", type=int, default=8, show_default=True, help="Of trained images, px.")
 @click.option("--n-eval", type=int, default=500, show_default=True, help="Samples that measure.")
+@click.option("--encoder", metavar="NAME", help="Of images, whose features are compared: lenet.")
+@click.option("--weights", metavar="FILE|NAME", help="Of --encoder.")
 @click.option(
     "--set",
     "settings",

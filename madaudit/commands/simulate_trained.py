@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from madaudit.simulation import LoopSpec
     from madaudit.simulation.generators import Generator
     from madaudit.simulation.measuring import Gauge
-    from madaudit.simulation.real_data import RealData
     from madaudit.simulation.trained_loop import Step, TrainedLoop
 
 FAMILIES = ("ddpm", "flow", "normal", "stylegan", "wgan")
@@ -31,6 +30,9 @@ class TrainingOptions:
         n_evaluation: real samples that measure every generation, and draws of it.
         settings: the generator's own options.
         interventions: what is done to samples before they are trained on.
+        encoder: of images, whose features are compared; None for LeNet, and for points as they
+            are.
+        weights: what the encoder takes; None for its default.
     """
 
     data: str | None = None
@@ -38,6 +40,8 @@ class TrainingOptions:
     n_evaluation: int = 500
     settings: Mapping[str, Any] = field(default_factory=dict)
     interventions: InterventionOptions = field(default_factory=InterventionOptions)
+    encoder: str | None = None
+    weights: str | None = None
 
 
 def run_trained(
@@ -64,10 +68,12 @@ def run_trained(
 
     Raises:
         OptionError: options that make no sense together, or too few real samples.
-        MissingExtraError: torch is not installed.
+        MissingExtraError: torch, or what the encoder needs, is not installed.
+        RequestError: the encoder's weights are not there.
         StoreError: another loop was run in that folder.
     """
     from madaudit.commands.loop_data import load_real
+    from madaudit.commands.loop_gauge import build_gauge, find_encoder
     from madaudit.simulation.generators import build_generator
     from madaudit.simulation.trained_loop import TrainedLoop
 
@@ -76,10 +82,13 @@ def run_trained(
     generator = build_generator(family, options.settings)
     data = options.data or _DEFAULT_DATA.get(family, "digits")
     real = load_real(data, options.side)
-    gauge = _gauge(real, options.n_evaluation)
+    encoder = find_encoder(options.encoder, options.weights)
+    gauge = build_gauge(real, options.n_evaluation, encoder)
     interventions = build_interventions(options.interventions, gauge.real)
     loop = TrainedLoop(spec, generator, real, gauge, interventions)
     described = _described(family, generator, spec, data, options)
+    if encoder is not None:
+        described["encoder"] = {"name": encoder.name, "digest": encoder.digest}
     steps = list(_run(loop, seeds, described, out, is_quiet=is_quiet))
     content = _content(family, described, gauge, steps)
     if out is not None:
@@ -132,19 +141,6 @@ def _run(
             for step in loop.run(seed, ledger=ledger, progress=progress.show):
                 progress.finish(step)
                 yield step
-
-
-def _gauge(real: RealData, n: int) -> Gauge:
-    """Images are measured on LeNet, points as they are."""
-    import numpy as np
-
-    from madaudit.encoders.lenet import load_lenet
-    from madaudit.simulation.measuring import Gauge
-
-    evaluation = real.evaluation(n)
-    if evaluation.ndim != 4:
-        return Gauge(evaluation, lambda values: values.astype(np.float64), "identity")
-    return Gauge(evaluation, load_lenet().features, "lenet")
 
 
 def _described(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +45,11 @@ class Gauge:
         """Samples that either side has in every metric."""
         return len(self.real)
 
+    @cached_property
+    def _real_features(self) -> Features:
+        """Encoded once, since a tower takes minutes for what every generation needs."""
+        return self.encode(self.real)
+
     def names(self) -> dict[str, str]:
         """Short name of each metric to the full one."""
         short = ("fid", "kid", "precision", "recall", "density", "coverage")
@@ -68,7 +74,7 @@ class Gauge:
                 f"cannot compare {len(drawn)} draws with {self.n} real samples: metrics hold at "
                 f"equal numbers only"
             )
-        real, synthetic = self.encode(self.real), self.encode(drawn)
+        real, synthetic = self._real_features, self.encode(drawn)
         fid = frechet_distance(real, synthetic)
         manifold = precision_recall(real, synthetic, self.k)
         balls = density_coverage(real, synthetic, self.k)

@@ -1,0 +1,83 @@
+"""What measures the generations of a loop: real samples kept apart, and an encoder's features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from madaudit.commands.loop_pictures import Pixels, Values, pictures_of, require_images
+from madaudit.errors import OptionError
+
+if TYPE_CHECKING:
+    from madaudit.encoders import Encoder
+    from madaudit.simulation.measuring import Features, Gauge
+    from madaudit.simulation.real_data import RealData
+
+# Images that are encoded at once.
+_TOGETHER = 64
+
+
+def build_gauge(real: RealData, n: int, encoder: Encoder | None = None) -> Gauge:
+    """Metrics between draws and `n` real samples that no generation is trained on.
+
+    Args:
+        real: samples of the loop.
+        n: of them kept apart.
+        encoder: of images; None for LeNet, and for points as they are.
+
+    Raises:
+        OptionError: an encoder for points.
+    """
+    from madaudit.encoders.lenet import load_lenet
+    from madaudit.simulation.measuring import Gauge
+
+    evaluation = real.evaluation(n)
+    if encoder is not None:
+        require_images(evaluation, f"measure by the encoder {encoder.name!r}")
+        return Gauge(evaluation, _features_of(encoder), encoder.name)
+    if evaluation.ndim != 4:
+        return Gauge(evaluation, lambda values: values.astype(np.float64), "identity")
+    return Gauge(evaluation, load_lenet().features, "lenet")
+
+
+def find_encoder(name: str | None, weights: str | None) -> Encoder | None:
+    """The encoder that flags name; None for the default of the data.
+
+    Raises:
+        OptionError: unknown, or weights without an encoder.
+        RequestError: its weights are not there.
+        MissingExtraError: a package that it needs is not installed.
+    """
+    if name is None:
+        if weights is not None:
+            raise OptionError(
+                f"--weights is {weights!r} without --encoder; give --encoder clip-onnx"
+            )
+        return None
+    from madaudit.encoders import build_encoder
+
+    return build_encoder(name, {} if weights is None else {"weights": weights})
+
+
+def _features_of(encoder: Encoder) -> Callable[[Values], Features]:
+    """Samples to what a tower says of them, brought to its side as FID does (bicubic)."""
+
+    def features(values: Values) -> Features:
+        parts = []
+        for start in range(0, len(values), _TOGETHER):
+            pictures = pictures_of(values[start : start + _TOGETHER])
+            parts.append(encoder.project([_at_side(one, encoder.side_px) for one in pictures]))
+        return np.concatenate(parts).astype(np.float64)
+
+    return features
+
+
+def _at_side(picture: Pixels, side_px: int) -> Any:
+    from PIL import Image
+
+    if picture.shape[:2] == (side_px, side_px):
+        return picture
+    resized = Image.fromarray(picture).resize((side_px, side_px), Image.Resampling.BICUBIC)
+    return np.asarray(resized)
