@@ -355,7 +355,8 @@ def _assumptions(spec: LoopSpec, bias: Interval | None, n: float) -> tuple[str, 
     last = spec.at("bias", spec.generations)
     factor = f"λ in [{bias.low:g}, {bias.high:g}]" if bias else f"λ = {last:g}, taken as known"
     same = f"({spec.loop} loop, pool {spec.pool})"
-    kind = f"Gaussian fits in {spec.dim} dimensions with model error {spec.model_error}"
+    space = "1 dimension" if spec.dim == 1 else f"{spec.dim} dimensions"
+    kind = f"Gaussian fits in {space} with model error {spec.model_error}"
     told = (
         f"every later data set has the same numbers and share as this one {same}",
         f"the synthetic samples come from models of this loop, with {factor}",

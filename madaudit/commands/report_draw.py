@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from madaudit.commands.report_gallery import SHOWN, WHY_KEPT, chances
+from madaudit.commands.report_gallery import SHOWN, WHY_KEPT, chances, why_kept
 from madaudit.commands.report_picks import Pick
 from madaudit.commands.store_rows import MarkRows
 from madaudit.estimation.cells import N_PLACES
@@ -33,7 +33,7 @@ _CANDIDATE = np.dtype(
         ("chance", np.float64),
         ("shard", np.int32),
         ("ordinal", np.int64),
-        ("is_seen", np.bool_),
+        ("why", np.int8),
     ]
 )
 
@@ -65,7 +65,7 @@ class ScoredDraw:
         found["place"], found["chance"] = places[taken], chance[taken]
         found["shard"] = len(self._shards) - 1
         found["ordinal"] = rows.rows.column("ordinal").to_numpy()[taken]
-        found["is_seen"] = rows.masks.observable[taken]
+        found["why"] = why_kept(rows)[taken]
         self._take(found)
 
     def merge(self, later: ScoredDraw) -> None:
@@ -126,7 +126,7 @@ class ScoredDraw:
         return Pick(
             self._shards[one["shard"]],
             int(one["ordinal"]),
-            (says or WHY_KEPT[int(one["is_seen"])],),
+            (says or WHY_KEPT[one["why"]],),
             "",
             kind,
             None if np.isnan(known) else float(known),

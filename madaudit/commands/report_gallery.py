@@ -26,6 +26,7 @@ _CUE = 3.0
 WHY_KEPT = (
     "no mark found, where none or not every one could have been seen",
     "no mark found, where one would have been seen",
+    "no mark found, in a file without any metadata: it may have been stripped",
 )
 
 Floats = npt.NDArray[np.float64]
@@ -73,7 +74,7 @@ class Draw:
             self.kept,
             chance,
             is_plain & (doubt == 0),
-            lambda i: _chosen(rows, shard, i, says=(WHY_KEPT[_seen(rows)[i]],), kind="kept"),
+            lambda i: _chosen(rows, shard, i, says=(WHY_KEPT[why_kept(rows)[i]],), kind="kept"),
         )
 
     def merge(self, later: Draw) -> None:
@@ -130,9 +131,9 @@ def chances(rows: MarkRows, shard: str) -> Floats:
     return generator.random(len(ordinals))
 
 
-def _seen(rows: MarkRows) -> npt.NDArray[np.int64]:
-    """Which of WHY_KEPT holds of each row."""
-    return rows.masks.observable.astype(np.int64)
+def why_kept(rows: MarkRows) -> npt.NDArray[np.int8]:
+    """Which of WHY_KEPT holds of each row (n,)."""
+    return rows.masks.observable.astype(np.int8) + rows.masks.bare
 
 
 def _chosen(rows: MarkRows, shard: str, index: int, **about: Any) -> _Chosen:

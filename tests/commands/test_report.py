@@ -109,6 +109,14 @@ def test_a_data_set_without_hits_is_not_called_clean(tmp_path):
     assert twin["tools"] == []
 
 
+def test_a_file_without_metadata_may_have_been_stripped(tmp_path):
+    items = [Item(png(), ending="png"), photo()]
+    _, twin = written(make_store(tmp_path, a=items))
+    says = {hit["ordinal"]: hit["says"] for hit in twin["hits"]}
+    assert says[0] == ["no mark found, in a file without any metadata: it may have been stripped"]
+    assert says[1] == ["no mark found, where one would have been seen"]
+
+
 def test_a_data_set_of_hits_alone_leaves_p_at_most_0(tmp_path):
     found, twin = written(make_store(tmp_path, a=[generated(n) for n in range(3)]))
     assert "At least 100\u202f%" in found.text

@@ -146,7 +146,7 @@ class _FewRows:
         self.verdicts = np.full(n, 3, np.int8)
         self.masks = self
         self.broken = np.zeros(n, bool)
-        self.observable = np.ones(n, bool)
+        self.observable, self.bare = np.ones(n, bool), np.zeros(n, bool)
         self._n = n
 
     def column(self, name):
