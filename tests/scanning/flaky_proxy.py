@@ -13,13 +13,15 @@ import struct
 import threading
 import time
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from tests.scanning.loopback import Loopback
 
 FAULTS = ("reset", "503", "cut", "slow")
 
 
 @dataclass
-class FlakyProxy:
+class FlakyProxy(Loopback):
     """Passes requests on to a server at `port` on loopback.
 
     Attributes:
@@ -47,17 +49,7 @@ class FlakyProxy:
     def __post_init__(self) -> None:
         self.lock = threading.Lock()
         self.dice = random.Random(self.seed)
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_address[1]}"
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
+        self.serve(_handler_of(self))
 
     def fault(self, method: str, path: str) -> str | None:
         """What is done to this request."""

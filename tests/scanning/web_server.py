@@ -8,13 +8,14 @@ is not there is 404.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
+from tests.scanning.loopback import Loopback
 
-class WebServer:
+
+class WebServer(Loopback):
     """Serves `contents`; `sent` counts bytes of bodies, `asked` holds method and path."""
 
     def __init__(self, contents: Mapping[str, bytes]) -> None:
@@ -22,17 +23,7 @@ class WebServer:
         self.sent = 0
         self.asked: list[tuple[str, str]] = []
         self.busy: dict[tuple[str, str], int] = {}
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_address[1]}"
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
+        self.serve(_handler(self))
 
 
 def _handler(web: WebServer) -> type[BaseHTTPRequestHandler]:  # noqa: C901 — one class
