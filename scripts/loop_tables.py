@@ -116,7 +116,7 @@ class Claim:
         if np.isnan(low):
             return "too few seeds"
         if self.sign == 0:
-            return "a difference" if low > 0 or high < 0 else "no difference seen"
+            return "it rises" if low > 0 else "it falls" if high < 0 else "no difference seen"
         if low > 0 or high < 0:
             return "as in the paper" if (low > 0) == (self.sign > 0) else "**the reverse**"
         return "not resolved"
