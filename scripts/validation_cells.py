@@ -68,13 +68,16 @@ def core_cells() -> list[Cell]:
 
 
 def other_cells() -> list[Cell]:
-    """A few cells of the other families, and one of 28 × 28; shown, not judged."""
+    """Shown, not judged: the other families, 28 × 28, and two cells with models trained longer."""
     flow = {"device": "cpu"}
     wgan = {"steps": 1000, "width": 16, "device": "cpu"}
     stylegan = {"steps": 800, "dim": 32, "width": 16, "device": "cpu"}
     rosenbrock = {"n_initial": 5000, "n_synthetic": 5000, "generations": 5}
     small = {"n_synthetic": 500, "n_initial": 500, "generations": 3}
+    longer = {**DDPM, "steps": 1200, "learning_rate": 2e-3}
     return [
+        _ddpm("synthetic", 500, 1.0, longer, n_initial=N_REAL),
+        _ddpm("fresh", 500, 1.0, longer, n_fresh=N_REAL, n_initial=N_REAL),
         Cell("flow-synthetic-1", "flow", _loop("synthetic", 1.0, rosenbrock), flow, None, 1000),
         Cell("flow-synthetic-.75", "flow", _loop("synthetic", 0.75, rosenbrock), flow, None, 1000),
         Cell(
@@ -122,13 +125,17 @@ def halves(cells: list[Cell]) -> dict[str, str]:
     return result
 
 
-def _ddpm(loop: str, n_synthetic: int, bias: float, **counts: int) -> Cell:
+def _ddpm(
+    loop: str, n_synthetic: int, bias: float, settings: Mapping[str, Any] = DDPM, **counts: int
+) -> Cell:
     numbers = {"n_synthetic": n_synthetic, "generations": 5, **counts}
     real = counts.get("n_fresh") or counts.get("n_fixed") or counts["n_initial"]
     name = f"{loop}-{real}-{n_synthetic}-{_short(bias)}"
     if counts.get("n_initial", N_REAL) != N_REAL:
         name += f"-from-{counts['n_initial']}"
-    return Cell(name, "ddpm", _loop(loop, bias, numbers), DDPM)
+    if settings["steps"] != DDPM["steps"]:
+        name += f"-steps-{settings['steps']}"
+    return Cell(name, "ddpm", _loop(loop, bias, numbers), settings)
 
 
 def _loop(loop: str, bias: float, numbers: Mapping[str, int]) -> LoopSpec:
