@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from page_sections import table
 from scipy.stats import t as student
-from validation_cells import SEEDS, Cell, core_cells, halves, other_cells
+from validation_cells import SEEDS, Cell, core_cells, halves, longer_cells, other_cells
 from validation_prediction import (
     Correction,
     Evidence,
@@ -125,7 +125,11 @@ def judge(cells: list[Finished]) -> Judged:
 def status(results: Path) -> str:
     """How much of the queue is in."""
     lines = []
-    for what, cells in (("DDPM at 8 × 8", core_cells()), ("other cells", other_cells())):
+    for what, cells in (
+        ("DDPM at 8 × 8", core_cells()),
+        ("the same trained longer", longer_cells()),
+        ("other cells", other_cells()),
+    ):
         done = sum(len(one.runs) for one in finished(results, cells))
         whole = sum(len(one.runs) == len(SEEDS) for one in finished(results, cells))
         lines.append(
@@ -219,7 +223,7 @@ def _growth(one: Finished) -> float:
 
 
 def other_table(cells: Sequence[Finished]) -> str:
-    """The cells of other families and sides."""
+    """Cells one by one, generation by generation."""
     rows = []
     for one in cells:
         evidence = one.evidence()
@@ -241,12 +245,13 @@ def other_table(cells: Sequence[Finished]) -> str:
                     f"{_mean(one.of_generation(name, -1)):.2f}"
                     for name in ("precision", "recall")
                 ),
+                f"{_growth(one):.2g}",
                 _spread(one.distances(), 3),
                 f"{float(predicted(evidence)[-1]):.3f}",
             ]
         )
     head = ["cell", "seeds", "n", "λ", "measured", "floor", "FID by generation", "precision",
-            "recall", "distance, last", "theory"]  # fmt: skip
+            "recall", "growth", "distance, last", "theory"]  # fmt: skip
     return table(head, rows)
 
 
