@@ -301,7 +301,7 @@ def _seeds(context: click.Context, parameter: click.Parameter, value: Any) -> tu
 @click.option("--data", help="digits, mnist, mixture25, rosenbrock, or a path.")
 @click.option("--side", type=int, default=8, show_default=True, help="Of trained images, px.")
 @click.option("--n-eval", type=int, default=500, show_default=True, help="Samples that measure.")
-@click.option("--encoder", metavar="NAME", help="Of images, whose features are compared: lenet.")
+@click.option("--encoder", metavar="NAME", help="What images are compared by; default: lenet.")
 @click.option("--weights", metavar="FILE|NAME", help="Of --encoder.")
 @click.option(
     "--set",
