@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from madaudit.simulation import LoopSpec
@@ -29,6 +29,8 @@ DDPM = {
     "bf16": False,
 }
 N_REAL = 500
+#: What stands behind a name where models are trained three times as long.
+LONGER = "-steps-1200"
 
 
 @dataclass(frozen=True)
@@ -99,21 +101,20 @@ def other_cells() -> list[Cell]:
 
 
 def longer_cells() -> list[Cell]:
-    """Two of the core's loops with three times the training; shown, not judged."""
-    longer = {**DDPM, "steps": 1200, "learning_rate": 2e-3}
-    return [
-        _ddpm("synthetic", 500, 1.0, longer, n_initial=N_REAL),
-        _ddpm("fresh", 500, 1.0, longer, n_fresh=N_REAL, n_initial=N_REAL),
-    ]
+    """The core's loops with three times the training, named and halved as those."""
+    settings = {**DDPM, "steps": 1200, "learning_rate": 2e-3}
+    return [replace(cell, name=cell.name + LONGER, settings=settings) for cell in core_cells()]
 
 
 def queue() -> Iterator[tuple[Cell, int]]:
     """Cells with seeds, so that a run that ends early leaves whole rounds of seeds behind."""
     others = other_cells()
     cheap = [cell for cell in others if cell.family == "flow"]
-    dear = [*longer_cells(), *(cell for cell in others if cell.family != "flow")]
+    dear = [cell for cell in others if cell.family != "flow"]
     for seed in SEEDS:
         yield from ((cell, seed) for cell in (*_interleaved(core_cells()), *cheap))
+    for seed in SEEDS:
+        yield from ((cell, seed) for cell in _interleaved(longer_cells()))
     for seed in SEEDS:
         yield from ((cell, seed) for cell in dear)
 
@@ -131,17 +132,13 @@ def halves(cells: list[Cell]) -> dict[str, str]:
     return result
 
 
-def _ddpm(
-    loop: str, n_synthetic: int, bias: float, settings: Mapping[str, Any] = DDPM, **counts: int
-) -> Cell:
+def _ddpm(loop: str, n_synthetic: int, bias: float, **counts: int) -> Cell:
     numbers = {"n_synthetic": n_synthetic, "generations": 5, **counts}
     real = counts.get("n_fresh") or counts.get("n_fixed") or counts["n_initial"]
     name = f"{loop}-{real}-{n_synthetic}-{_short(bias)}"
     if counts.get("n_initial", N_REAL) != N_REAL:
         name += f"-from-{counts['n_initial']}"
-    if settings["steps"] != DDPM["steps"]:
-        name += f"-steps-{settings['steps']}"
-    return Cell(name, "ddpm", _loop(loop, bias, numbers), settings)
+    return Cell(name, "ddpm", _loop(loop, bias, numbers), DDPM)
 
 
 def _loop(loop: str, bias: float, numbers: Mapping[str, int]) -> LoopSpec:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from page_sections import table
 from scipy.stats import t as student
-from validation_cells import SEEDS, Cell, core_cells, halves, longer_cells, other_cells
+from validation_cells import LONGER, SEEDS, Cell, core_cells, halves, longer_cells, other_cells
 from validation_prediction import (
     Correction,
     Evidence,
@@ -78,7 +78,8 @@ def finished(results: Path, cells: Sequence[Cell]) -> list[Finished]:
         files = [results / f"{cell.name}-seed-{seed}.json" for seed in SEEDS]
         runs = tuple(json.loads(file.read_text("utf-8")) for file in files if file.exists())
         if runs:
-            found.append(Finished(cell, sides.get(cell.name, ""), runs))
+            half = sides.get(cell.name.removesuffix(LONGER), "")
+            found.append(Finished(cell, half, runs))
     return found
 
 
