@@ -74,7 +74,7 @@ CELLS = {
     "flow-fresh-100-400-from-500": _fresh(400, n_initial=500),
     "flow-fresh-100-400-0.75": _fresh(400, bias=0.75),
     "wgan-synthetic": Cell(
-        "wgan", {"loop": "synthetic", "n_synthetic": 1000, "generations": 4, **_WGAN}, 3
+        "wgan", {"loop": "synthetic", "n_synthetic": 1000, "generations": 4, **_WGAN}, 8
     ),
 }
 
