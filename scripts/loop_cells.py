@@ -125,7 +125,7 @@ _BIAS = 0.7
 
 
 def _normal(arguments: dict[str, Any], **loop: Any) -> Intervened:
-    return Intervened("normal", 16, {**_MIXED, "generations": 5, **loop, **arguments}, 4)
+    return Intervened("normal", 16, {**_MIXED, "generations": 5, **loop, **arguments}, 16)
 
 
 def _ddpm(arguments: dict[str, Any]) -> Intervened:
