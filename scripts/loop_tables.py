@@ -233,13 +233,23 @@ def marks_table(results: Results) -> str:
         for generation in range(results.last(name) + 1):
             own, other = (results.of(n, at("log_fid", generation)) for n in (name, plain))
             worse = [own[seed] - other[seed] for seed in own if seed in other]
+            bits, trace, first = (
+                results.of(name, at(*what))
+                for what in (
+                    ("mark_agreement", generation),
+                    ("mark_strength", generation),
+                    ("mark_strength", 1),
+                )
+            )
+            grown = [trace[seed] - first[seed] for seed in trace] if generation > 1 else []
             rows.append([
                 name, str(generation), str(len(own)),
-                *(in_words(list(results.of(name, at(m, generation)).values()))
-                  for m in ("mark_agreement", "mark_strength")),
+                in_words(list(bits.values())), in_words(list(trace.values())),
+                in_words(grown) if grown else "",
                 in_words(worse),
             ])  # fmt: skip
-    head = ["loop", "generation", "seeds", "bits answered", "trace", "log10 FID added"]
+    head = ["loop", "generation", "seeds", "bits answered", "trace", "since generation 1",
+            "log10 FID added"]  # fmt: skip
     return table(head, rows)
 
 
