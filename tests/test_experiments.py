@@ -48,7 +48,8 @@ def test_an_interval_is_students_over_seeds(tables):
         (-1, [1.0, 1.1, 0.9], "**the reverse**"),
         (1, [1.0, -1.0, 0.2], "not resolved"),
         (0, [1.0, -1.0, 0.2], "no difference seen"),
-        (0, [1.0, 1.1, 0.9], "a difference"),
+        (0, [1.0, 1.1, 0.9], "it rises"),
+        (0, [-1.0, -1.1, -0.9], "it falls"),
         (1, [1.0], "too few seeds"),
     ],
 )

@@ -129,9 +129,16 @@ def test_halves_are_even_in_every_loop_and_do_not_follow_the_order_of_cells(cell
         assert abs(2 * sum(judged) - len(judged)) <= 1
 
 
+def test_cells_that_are_trained_longer_are_the_same_loops(cells):
+    for usual, longer in zip(cells.core_cells(), cells.longer_cells(), strict=True):
+        assert longer.spec == usual.spec
+        assert longer.name.removesuffix(cells.LONGER) == usual.name
+        assert longer.settings["steps"] == 3 * usual.settings["steps"]
+
+
 def test_the_queue_has_every_cell_with_every_seed_once_and_all_loops_early(cells):
     queue = [(cell.name, seed) for cell, seed in cells.queue()]
-    everything = [*cells.core_cells(), *cells.other_cells()]
+    everything = [*cells.core_cells(), *cells.longer_cells(), *cells.other_cells()]
     assert len(queue) == len(set(queue)) == len(cells.SEEDS) * len(everything)
     early = {cell.spec.loop for cell, _ in list(cells.queue())[:6]}
     assert early == {"synthetic", "augmentation", "fresh"}
