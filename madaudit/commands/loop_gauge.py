@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from madaudit.commands.loop_pictures import Pixels, Values, pictures_of, require_images
+from madaudit.commands.loop_pictures import Values, at_side, pictures_of, require_images
 from madaudit.errors import OptionError
 
 if TYPE_CHECKING:
@@ -68,16 +68,7 @@ def _features_of(encoder: Encoder) -> Callable[[Values], Features]:
         parts = []
         for start in range(0, len(values), _TOGETHER):
             pictures = pictures_of(values[start : start + _TOGETHER])
-            parts.append(encoder.project([_at_side(one, encoder.side_px) for one in pictures]))
+            parts.append(encoder.project([at_side(one, encoder.side_px) for one in pictures]))
         return np.concatenate(parts).astype(np.float64)
 
     return features
-
-
-def _at_side(picture: Pixels, side_px: int) -> Any:
-    from PIL import Image
-
-    if picture.shape[:2] == (side_px, side_px):
-        return picture
-    resized = Image.fromarray(picture).resize((side_px, side_px), Image.Resampling.BICUBIC)
-    return np.asarray(resized)

@@ -46,9 +46,14 @@ def repeated(picture: Pixels, least_px: int) -> Pixels:
 
 def enlarged(picture: Pixels, side_px: int) -> Pixels:
     """A picture brought to a side, bicubic; one that is larger already stays."""
+    return picture if min(picture.shape[:2]) >= side_px else at_side(picture, side_px)
+
+
+def at_side(picture: Pixels, side_px: int) -> Pixels:
+    """A picture brought to a square of that side, bicubic, whatever its own is."""
     from PIL import Image
 
-    if min(picture.shape[:2]) >= side_px:
+    if picture.shape[:2] == (side_px, side_px):
         return picture
     resized = Image.fromarray(picture).resize((side_px, side_px), Image.Resampling.BICUBIC)
     return np.asarray(resized)
