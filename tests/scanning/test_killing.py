@@ -20,8 +20,16 @@ _FOLDERS = ("scores", "sketches", "thumbnails")
 def _start(data: Path, store: Path) -> subprocess.Popen[bytes]:
     words = ["scan", str(data), "-o", str(store), "--engine", "pool", "--workers", "2", "-q"]
     return subprocess.Popen(
-        [sys.executable, "-m", "madaudit", *words], start_new_session=True, cwd=data.parent
+        [sys.executable, "-m", "madaudit", *words],
+        start_new_session=True,
+        cwd=data.parent,
+        preexec_fn=_hear_interrupts,  # noqa: PLW1509 — no other thread is there
     )
+
+
+def _hear_interrupts() -> None:
+    """What a shell starts in the background ignores them, and so would what the tests start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _data(folder: Path, n_shards: int) -> Path:
