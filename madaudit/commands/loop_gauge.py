@@ -30,16 +30,19 @@ def build_gauge(real: RealData, n: int, encoder: Encoder | None = None) -> Gauge
     Raises:
         OptionError: an encoder for points.
     """
-    from madaudit.encoders.lenet import load_lenet
+    from madaudit.encoders.lenet import DigitLeNet, load_lenet
     from madaudit.simulation.measuring import Gauge
 
     evaluation = real.evaluation(n)
     if encoder is not None:
         require_images(evaluation, f"measure by the encoder {encoder.name!r}")
-        return Gauge(evaluation, _features_of(encoder), encoder.name)
-    if evaluation.ndim != 4:
+    elif evaluation.ndim != 4:
         return Gauge(evaluation, lambda values: values.astype(np.float64), "identity")
-    return Gauge(evaluation, load_lenet().features, "lenet")
+    # Named or not, LeNet looks at samples as they are and not at 8-bit pictures of them: one
+    # name, one number.
+    if encoder is None or isinstance(encoder, DigitLeNet):
+        return Gauge(evaluation, load_lenet().features, DigitLeNet.name)
+    return Gauge(evaluation, _features_of(encoder), encoder.name)
 
 
 def find_encoder(name: str | None, weights: str | None) -> Encoder | None:

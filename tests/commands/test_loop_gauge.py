@@ -56,6 +56,15 @@ def test_features_are_the_towers_of_samples_at_its_side():
     assert np.allclose(gauge.encode(small), gauge.encode(large))
 
 
+def test_lenet_by_name_gives_the_numbers_of_the_default(photos):
+    named, default = (
+        simulate("normal", **LOOP, data=photos, encoder=encoder).to_dict()
+        for encoder in ("lenet", None)
+    )
+    assert named["metric_names"] == default["metric_names"]
+    assert named["trace"] == default["trace"]
+
+
 def test_points_have_no_encoder():
     with pytest.raises(OptionError, match="allowed are images"):
         simulate("normal", **LOOP, data="rosenbrock", encoder="clip-onnx", weights=TOWER)
